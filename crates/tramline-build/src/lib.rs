@@ -1,0 +1,1 @@
+//! Protobuf schema to Rust: messages, clients, servers and the descriptor set.

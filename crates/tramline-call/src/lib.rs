@@ -1,0 +1,1 @@
+//! The rules of a gRPC call: status, metadata, envelope, deadlines, compression policy.

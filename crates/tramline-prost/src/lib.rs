@@ -1,0 +1,1 @@
+//! The prost message library for Tramline.

@@ -1,0 +1,1 @@
+//! gRPC's standard services for Tramline: health, reflection, rich error details.

@@ -1,0 +1,1 @@
+//! gRPC for Rust: servers and clients on an HTTP/2 engine of their own.

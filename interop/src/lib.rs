@@ -1,0 +1,1 @@
+//! Programs that speak with other people's gRPC suites.

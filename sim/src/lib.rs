@@ -1,0 +1,1 @@
+//! A seeded network between two engines.
