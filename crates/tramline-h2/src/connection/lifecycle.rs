@@ -1,0 +1,264 @@
+//! How streams end, and what is remembered of them.
+
+use alloc::collections::VecDeque;
+
+use super::{Connection, Drain, Phase, Role};
+use crate::budget::Cost;
+use crate::error::{ConnectionError, Initiator, Reason};
+use crate::event::{Event, StreamKey};
+use crate::frame::{STREAM_ID_MAX, flags, write_goaway, write_ping, write_reset};
+use crate::hpack::Classifier;
+use crate::state::State;
+use crate::timer::Timer;
+
+/// Resets of ours whose crossing frames are ignored (RFC 9113 §5.1, closed).
+const RESET_MEMORY_MAX: usize = 256;
+/// Streams ended in order, after which a frame is the peer's mistake.
+const ENDED_MEMORY_MAX: usize = 16;
+/// Ranges of identifiers that the peer skipped.
+const SKIPPED_MEMORY_MAX: usize = 8;
+/// The PING between the two GOAWAY frames.
+const DRAIN_PAYLOAD: [u8; 8] = *b"tramdrop";
+/// How long the second GOAWAY waits for that PING.
+const DRAIN_WAIT: core::time::Duration = core::time::Duration::from_secs(5);
+/// Identifiers above this make the connection roll over.
+const STREAM_ID_ROLL_OVER: u32 = STREAM_ID_MAX / 4 * 3;
+
+/// How a stream without a slot came to have none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Gone {
+    /// Never opened: above all identifiers seen.
+    Idle,
+    /// Skipped: closed without having been opened (RFC 9113 §5.1.1).
+    Skipped,
+    /// We reset it: what crosses is ignored.
+    ResetByUs,
+    /// Both sides ended it, not long ago.
+    Ended,
+    /// Closed, and no more is known.
+    Closed,
+}
+
+/// A short memory of streams that have no slot any more.
+#[derive(Debug, Default)]
+pub(super) struct ClosedStreams {
+    reset: VecDeque<u32>,
+    ended: VecDeque<u32>,
+    skipped: VecDeque<(u32, u32)>,
+}
+
+fn remember<T>(memory: &mut VecDeque<T>, item: T, max: usize) {
+    if memory.len() == max {
+        memory.pop_front();
+    }
+    memory.push_back(item);
+}
+
+impl ClosedStreams {
+    pub(super) fn skip(&mut self, first: u32, last: u32) {
+        remember(&mut self.skipped, (first, last), SKIPPED_MEMORY_MAX);
+    }
+
+    fn recall(&self, id: u32) -> Gone {
+        if self.reset.contains(&id) {
+            Gone::ResetByUs
+        } else if self.ended.contains(&id) {
+            Gone::Ended
+        } else if self.skipped.iter().any(|&(first, last)| (first..=last).contains(&id)) {
+            Gone::Skipped
+        } else {
+            Gone::Closed
+        }
+    }
+}
+
+impl<C: Classifier> Connection<C> {
+    /// What is known of a stream without a slot.
+    pub(super) fn gone(&self, id: u32) -> Gone {
+        let is_peers = (id % 2 == 1) == (self.role == Role::Server);
+        let is_idle = if is_peers { id > self.last_peer_id } else { id >= self.next_id };
+        if is_idle { Gone::Idle } else { self.closed.recall(id) }
+    }
+
+    /// Resets a stream: RST_STREAM goes out, its queue is dropped. The driver still
+    /// holds the slot until it calls [`forget`](Self::forget).
+    pub fn reset(&mut self, key: StreamKey, reason: Reason) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        if stream.state == State::Closed {
+            return;
+        }
+        stream.state = State::Closed;
+        if let Some(partial) = self.partial.as_mut().filter(|p| p.key == Some(key)) {
+            partial.key = None;
+        }
+        write_reset(self.output.tail(), key.id, reason);
+        remember(&mut self.closed.reset, key.id, RESET_MEMORY_MAX);
+        self.close(key);
+    }
+
+    /// A stream reached [`State::Closed`]: returns what it holds of the connection.
+    pub(super) fn close(&mut self, key: StreamKey) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        stream.queue.clear();
+        let retained = core::mem::take(&mut stream.retained_len);
+        let (local, held, place) = (stream.local, stream.held, stream.place);
+        self.schedule.remove(key, place);
+        if local {
+            self.local_active = self.local_active.saturating_sub(1);
+        }
+        self.give_back(retained);
+        if !held {
+            self.store.remove(key);
+        }
+    }
+
+    /// Both sides sent END_STREAM.
+    pub(super) fn complete(&mut self, key: StreamKey) {
+        remember(&mut self.closed.ended, key.id, ENDED_MEMORY_MAX);
+        self.ledger.refund(Cost::Reset);
+        self.close(key);
+    }
+
+    /// The driver lets go of a stream. If it has not ended, it is reset: with NO_ERROR
+    /// by a server that has answered in full (RFC 9113 §8.1), else with CANCEL.
+    pub fn forget(&mut self, key: StreamKey) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        stream.held = false;
+        let will_end = stream.queue.end_stream || stream.queue.trailers.is_some();
+        match stream.state {
+            State::Closed => {
+                let retained = core::mem::take(&mut stream.retained_len);
+                self.give_back(retained);
+                self.store.remove(key);
+            }
+            State::HalfClosedLocal if !stream.local => self.reset(key, Reason::NO_ERROR),
+            State::HalfClosedRemote | State::Open if will_end => {}
+            _ => self.reset(key, Reason::CANCEL),
+        }
+    }
+
+    /// A rule was broken on one stream: RST_STREAM, charged to the peer.
+    pub(super) fn stream_error(
+        &mut self,
+        key: StreamKey,
+        reason: Reason,
+    ) -> Result<Option<Event<'static>>, ConnectionError> {
+        let is_known = self.store.get(key).is_some_and(|s| s.held);
+        self.reset(key, reason);
+        self.ledger.charge(Cost::Reset, self.now)?;
+        let event = Event::Reset { stream: key, reason, initiator: Initiator::Library, unprocessed: false };
+        Ok(is_known.then_some(event))
+    }
+
+    /// The connection is over: GOAWAY, and nothing after it.
+    pub(super) fn fail(&mut self, error: ConnectionError) -> ConnectionError {
+        if let Phase::Failed(first) = self.phase {
+            return first;
+        }
+        let last_stream_id = self.last_peer_id;
+        write_goaway(self.output.tail(), last_stream_id, error.reason(), error.detail().as_bytes());
+        self.phase = Phase::Failed(error);
+        self.timers = crate::timer::TimerTable::default();
+        self.partial = None;
+        self.open_block = None;
+        error
+    }
+
+    /// Whether an error ended the connection.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        matches!(self.phase, Phase::Failed(_))
+    }
+
+    /// Starts a graceful end: GOAWAY(2³¹−1) now, and GOAWAY with the real last stream
+    /// one round trip later, so that no request in flight is lost (RFC 9113 §6.8).
+    pub fn drain(&mut self, now: core::time::Duration) {
+        if self.drain != Drain::No || self.is_failed() {
+            return;
+        }
+        let out = self.output.tail();
+        write_goaway(out, STREAM_ID_MAX, Reason::NO_ERROR, b"");
+        write_ping(out, 0, DRAIN_PAYLOAD);
+        self.drain = Drain::Announced;
+        self.timers.set(Timer::Drain, now + DRAIN_WAIT);
+    }
+
+    /// Refuses new streams at once and says why; streams below stay.
+    pub fn go_away(&mut self, reason: Reason, debug: &[u8]) {
+        if self.is_failed() {
+            return;
+        }
+        let last_stream_id = self.last_peer_id;
+        write_goaway(self.output.tail(), last_stream_id, reason, debug);
+        self.drain = Drain::Final { last_stream_id };
+        self.timers.stop(Timer::Drain);
+    }
+
+    pub(super) fn handle_drain_ping(&mut self, payload: [u8; 8]) -> bool {
+        let is_ours = payload == DRAIN_PAYLOAD && self.drain == Drain::Announced;
+        if is_ours {
+            self.go_away(Reason::NO_ERROR, b"");
+        }
+        is_ours
+    }
+
+    /// Whether a graceful end is under way, begun by either side.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.drain != Drain::No || self.goaway_received.is_some()
+    }
+
+    /// Whether a graceful end is complete: no stream is left, and nothing waits to be sent.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let is_final = matches!(self.drain, Drain::Final { .. }) || self.goaway_received.is_some();
+        is_final && self.store.len() == 0 && self.output.is_empty()
+    }
+
+    /// Whether identifiers run out, so that a new connection should take over.
+    #[must_use]
+    pub fn is_nearly_exhausted(&self) -> bool {
+        self.last_peer_id.max(self.next_id) > STREAM_ID_ROLL_OVER
+    }
+
+    /// The next time that [`handle_timeout`](Self::handle_timeout) wants to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<core::time::Duration> {
+        self.timers.next()
+    }
+
+    /// Time has passed.
+    ///
+    /// # Errors
+    /// A time limit of [`Limits`](crate::Limits) ended the connection.
+    pub fn handle_timeout(&mut self, now: core::time::Duration) -> Result<(), ConnectionError> {
+        self.now = now;
+        while let Some(timer) = self.timers.take_due(now) {
+            let (reason, detail) = match timer {
+                Timer::Drain => {
+                    self.go_away(Reason::NO_ERROR, b"");
+                    continue;
+                }
+                Timer::Preface => (Reason::PROTOCOL_ERROR, "no preface in time"),
+                Timer::SettingsAck => (Reason::SETTINGS_TIMEOUT, "SETTINGS not acknowledged in time"),
+                Timer::HeaderBlock => (Reason::ENHANCE_YOUR_CALM, "field block not finished in time"),
+                Timer::WriteStall => (Reason::ENHANCE_YOUR_CALM, "the peer reads too slowly"),
+            };
+            let error = ConnectionError { kind: crate::ErrorKind::Timeout, ..ConnectionError::with_reason(reason, detail) };
+            return Err(self.fail(error));
+        }
+        Ok(())
+    }
+
+    /// Sends a PING; [`Event::PingAck`] tells when it came back.
+    pub fn ping(&mut self, payload: [u8; 8]) {
+        if !self.is_failed() {
+            write_ping(self.output.tail(), 0, payload);
+        }
+    }
+
+    pub(super) fn acknowledge_ping(&mut self, payload: [u8; 8]) {
+        write_ping(self.output.tail(), flags::ACK, payload);
+        self.control_unsent += 1;
+    }
+}

@@ -1,0 +1,157 @@
+//! Input: octets to frames, frames to the room that handles them.
+
+use core::time::Duration;
+
+use super::{Connection, Phase};
+use crate::budget::Cost;
+use crate::error::{ConnectionError, ErrorKind, Reason};
+use crate::event::{Event, StreamKey};
+use crate::frame::{FrameHead, FrameKind, HEAD_LEN, PREFACE, flags};
+use crate::hpack::Classifier;
+use crate::timer::Timer;
+
+/// A DATA frame whose payload is still coming.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Partial {
+    /// The stream that takes it, if any still does.
+    pub(super) key: Option<StreamKey>,
+    pub(super) payload_left: usize,
+    pub(super) padding_left: usize,
+    pub(super) end_stream: bool,
+}
+
+impl<C: Classifier> Connection<C> {
+    /// Takes octets from the front of `input` until one event is complete.
+    ///
+    /// `None` means that `input`'s rest is not a whole frame, and is to be given again
+    /// with more octets behind it; or that reading is paused
+    /// ([`is_read_paused`](Self::is_read_paused)).
+    ///
+    /// # Errors
+    /// The connection is over; GOAWAY is in the output, and no more input is taken.
+    pub fn handle_input<'i>(
+        &mut self,
+        now: Duration,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
+        self.now = now;
+        self.receive(input).map_err(|error| {
+            *input = &[];
+            self.fail(error)
+        })
+    }
+
+    /// An event that needs no input: window opened, streams refused by GOAWAY.
+    pub fn poll_event(&mut self) -> Option<Event<'static>> {
+        self.pending.pop_front()
+    }
+
+    fn receive<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
+        if let Phase::Failed(error) = self.phase {
+            return Err(ConnectionError { kind: ErrorKind::Closed, ..error });
+        }
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                return Ok(Some(event));
+            }
+            if let Some(event) = self.continue_data(input) {
+                return Ok(Some(event));
+            }
+            if self.partial.is_some() || self.is_read_paused() || !self.take_preface(input)? {
+                return Ok(None);
+            }
+            let Some(head) = FrameHead::parse(input) else { return Ok(None) };
+            self.check_head(head)?;
+            if head.kind == FrameKind::Data {
+                if !self.start_data(head, input)? {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let Some((frame, rest)) = input.split_at_checked(HEAD_LEN + head.len as usize) else {
+                self.await_frame(head);
+                return Ok(None);
+            };
+            *input = rest;
+            if let Some(event) = self.handle_frame(head, &frame[HEAD_LEN..])? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// RFC 9113 §3.4. True when the preface is behind us.
+    fn take_preface(&mut self, input: &mut &[u8]) -> Result<bool, ConnectionError> {
+        if self.phase != Phase::Preface {
+            return Ok(true);
+        }
+        let len = input.len().min(PREFACE.len());
+        if input[..len] != PREFACE[..len] {
+            return Err(ConnectionError::protocol("invalid connection preface"));
+        }
+        if len < PREFACE.len() {
+            return Ok(false);
+        }
+        *input = &input[len..];
+        self.phase = Phase::FirstSettings;
+        Ok(true)
+    }
+
+    fn check_head(&self, head: FrameHead) -> Result<(), ConnectionError> {
+        if self.phase == Phase::FirstSettings && (head.kind != FrameKind::Settings || head.has(flags::ACK)) {
+            return Err(ConnectionError::protocol("the first frame is not SETTINGS"));
+        }
+        if head.len > self.config.frame_len_max {
+            return Err(ConnectionError::with_reason(Reason::FRAME_SIZE_ERROR, "frame above SETTINGS_MAX_FRAME_SIZE"));
+        }
+        // RFC 9113 §6.10: nothing may stand between the frames of a field block.
+        let continues = head.kind == FrameKind::Continuation;
+        match &self.open_block {
+            Some(block) if !continues || block.stream_id != head.stream_id => {
+                Err(ConnectionError::protocol("a field block is interrupted"))
+            }
+            None if continues => Err(ConnectionError::protocol("CONTINUATION without a field block")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The frame is not whole yet: a field block must not take forever.
+    fn await_frame(&mut self, head: FrameHead) {
+        if head.kind == FrameKind::Headers {
+            self.start_block_timer();
+        }
+    }
+
+    pub(super) fn start_block_timer(&mut self) {
+        if !self.timers.is_set(Timer::HeaderBlock) {
+            self.timers.set(Timer::HeaderBlock, self.now + self.config.limits.header_block_timeout);
+        }
+    }
+
+    fn handle_frame<'i>(&mut self, head: FrameHead, payload: &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
+        match head.kind {
+            FrameKind::Headers => self.handle_headers(head, payload),
+            FrameKind::Continuation => self.handle_continuation(head, payload),
+            FrameKind::RstStream => self.handle_rst_stream(head, payload),
+            FrameKind::WindowUpdate => self.handle_window_update(head, payload),
+            FrameKind::Settings => self.handle_settings(head, payload),
+            FrameKind::Ping => self.handle_ping(head, payload),
+            FrameKind::GoAway => self.handle_goaway(head, payload),
+            FrameKind::Priority => self.handle_priority(head, payload),
+            // RFC 9113 §8.4: we never allow push, and a client may not push.
+            FrameKind::PushPromise => Err(ConnectionError::protocol("PUSH_PROMISE is not allowed")),
+            FrameKind::Data | FrameKind::Unknown(_) => {
+                self.ledger.charge(Cost::Ignored, self.now)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether the engine takes no input until the output is drained: answers that a
+    /// peer provokes and does not read must not pile up.
+    #[must_use]
+    pub fn is_read_paused(&self) -> bool {
+        let limits = &self.config.limits;
+        self.output.len() >= limits.output_len_max
+            || (self.control_unsent >= limits.control_queue_max && !self.output.is_empty())
+    }
+}

@@ -1,0 +1,233 @@
+//! DATA in (RFC 9113 §6.1), and the window that is given back for it (§6.9).
+
+use super::lifecycle::Gone;
+use super::receive::Partial;
+use super::{Connection, Drain};
+use crate::bdp;
+use crate::budget::Cost;
+use crate::error::{ConnectionError, Reason};
+use crate::event::{Event, StreamKey};
+use crate::frame::{FrameHead, HEAD_LEN, flags, write_ping, write_window_update};
+use crate::hpack::Classifier;
+use crate::state::{Input, State, Violation};
+use crate::stream::ReceivePhase;
+
+impl<C: Classifier> Connection<C> {
+    /// Takes a DATA frame's head, and its pad length. False if that is not there yet.
+    pub(super) fn start_data(&mut self, head: FrameHead, input: &mut &[u8]) -> Result<bool, ConnectionError> {
+        let is_padded = head.has(flags::PADDED);
+        let front_len = HEAD_LEN + usize::from(is_padded && head.len > 0);
+        let Some((front, rest)) = input.split_at_checked(front_len) else { return Ok(false) };
+        let padding_len = match (is_padded, front.get(HEAD_LEN)) {
+            (false, _) => 0,
+            (true, Some(&len)) => usize::from(len) + 1,
+            (true, None) => 1,
+        };
+        // RFC 9113 §6.1: padding as long as the payload or longer.
+        let Some(payload_len) = (head.len as usize).checked_sub(padding_len) else {
+            return Err(ConnectionError::protocol("padding is longer than the frame"));
+        };
+        *input = rest;
+        if !self.receive_window.receive(head.len) {
+            return Err(ConnectionError::with_reason(Reason::FLOW_CONTROL_ERROR, "the connection window is exceeded"));
+        }
+        self.estimator.receive(head.len);
+        let end_stream = head.has(flags::END_STREAM);
+        let key = self.accept_data(head, payload_len, end_stream)?;
+        self.credit_padding(key, padding_len);
+        let padding_left = padding_len.saturating_sub(1);
+        self.partial = Some(Partial { key, payload_left: payload_len, padding_left, end_stream });
+        Ok(true)
+    }
+
+    /// The stream that takes the payload; `None` if nobody does.
+    fn accept_data(
+        &mut self,
+        head: FrameHead,
+        payload_len: usize,
+        end_stream: bool,
+    ) -> Result<Option<StreamKey>, ConnectionError> {
+        let Some(key) = self.store.find(head.stream_id) else {
+            return self.refuse_data(head.stream_id).map(|()| None);
+        };
+        match self.charge_data(key, head.len, payload_len, end_stream) {
+            Ok(()) => {}
+            Err(Violation::Connection(reason)) => {
+                return Err(ConnectionError::with_reason(reason, "DATA on a closed stream"));
+            }
+            Err(Violation::Stream(reason)) => {
+                if let Some(event) = self.stream_error(key, reason)? {
+                    self.pending.push_back(event);
+                }
+                return Ok(None);
+            }
+            Err(Violation::Local) => return Ok(None),
+        }
+        if payload_len > 0 {
+            self.ledger.refund(Cost::EmptyData);
+        } else if !end_stream {
+            self.ledger.charge(Cost::EmptyData, self.now)?;
+        }
+        Ok(Some(key))
+    }
+
+    fn charge_data(
+        &mut self,
+        key: StreamKey,
+        flow_len: u32,
+        payload_len: usize,
+        end_stream: bool,
+    ) -> Result<(), Violation> {
+        let Some(stream) = self.store.get_mut(key) else { return Err(Violation::Local) };
+        if stream.state == State::Closed {
+            return self.closed_violation(key);
+        }
+        let state = stream.state.next(Input::ReceiveData { end_stream })?;
+        if !stream.receive_window.receive(flow_len) {
+            return Err(Violation::Stream(Reason::FLOW_CONTROL_ERROR));
+        }
+        if stream.receive_phase == ReceivePhase::Head {
+            return Err(Violation::Stream(Reason::PROTOCOL_ERROR));
+        }
+        if let Some(left) = stream.content_length_left {
+            // RFC 9113 §8.1.1: content-length must equal the sum of the payloads.
+            let after = left.checked_sub(payload_len as u64).ok_or(Violation::Stream(Reason::PROTOCOL_ERROR))?;
+            if end_stream && after != 0 {
+                return Err(Violation::Stream(Reason::PROTOCOL_ERROR));
+            }
+            stream.content_length_left = Some(after);
+        }
+        stream.state = state;
+        if state == State::Closed {
+            self.complete(key);
+        }
+        Ok(())
+    }
+
+    /// A closed stream whose slot the driver still holds.
+    fn closed_violation(&self, key: StreamKey) -> Result<(), Violation> {
+        match self.gone(key.id) {
+            Gone::ResetByUs => Err(Violation::Local),
+            Gone::Ended => Err(Violation::Connection(Reason::STREAM_CLOSED)),
+            _ => Err(Violation::Stream(Reason::STREAM_CLOSED)),
+        }
+    }
+
+    /// DATA for a stream without a slot (RFC 9113 §5.1).
+    fn refuse_data(&mut self, stream_id: u32) -> Result<(), ConnectionError> {
+        if stream_id == 0 {
+            return Err(ConnectionError::protocol("DATA on stream 0"));
+        }
+        if matches!(self.drain, Drain::Final { last_stream_id } if stream_id > last_stream_id) {
+            return Ok(());
+        }
+        match self.gone(stream_id) {
+            Gone::Idle | Gone::Skipped => Err(ConnectionError::protocol("DATA on an idle stream")),
+            Gone::ResetByUs => Ok(()),
+            Gone::Ended => Err(ConnectionError::with_reason(Reason::STREAM_CLOSED, "DATA after END_STREAM")),
+            Gone::Closed => self.answer_closed(stream_id),
+        }
+    }
+
+    /// A frame on a stream of which nothing is known but that it is closed.
+    pub(super) fn answer_closed(&mut self, stream_id: u32) -> Result<(), ConnectionError> {
+        crate::frame::write_reset(self.output.tail(), stream_id, Reason::STREAM_CLOSED);
+        self.control_unsent += 1;
+        self.ledger.charge(Cost::Reset, self.now)
+    }
+
+    /// The next piece of a DATA frame that has begun.
+    pub(super) fn continue_data<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i>> {
+        let mut partial = self.partial?;
+        let (bytes, rest) = input.split_at(partial.payload_left.min(input.len()));
+        *input = rest;
+        partial.payload_left -= bytes.len();
+        let is_last = partial.payload_left == 0;
+        let end_stream = is_last && partial.end_stream;
+        let event = match partial.key {
+            Some(key) => self.deliver(key, bytes, end_stream),
+            None => {
+                self.give_back_window(bytes.len());
+                None
+            }
+        };
+        if is_last {
+            // END_STREAM is told once, even while padding is still to come.
+            partial.end_stream = false;
+            partial.key = None;
+            let padding = partial.padding_left.min(input.len());
+            *input = &input[padding..];
+            partial.padding_left -= padding;
+        }
+        self.partial = (!is_last || partial.padding_left > 0).then_some(partial);
+        event
+    }
+
+    fn deliver<'i>(&mut self, key: StreamKey, bytes: &'i [u8], end_stream: bool) -> Option<Event<'i>> {
+        let Some(stream) = self.store.get_mut(key).filter(|s| s.held) else {
+            self.give_back_window(bytes.len());
+            return None;
+        };
+        if bytes.is_empty() && !end_stream {
+            return None;
+        }
+        let len = bytes.len() as u32;
+        stream.retained_len += len;
+        self.retained_len += bytes.len();
+        if self.retained_len <= self.config.limits.retained_len_max {
+            self.receive_window.consume(len);
+        } else {
+            self.withheld_len += len;
+        }
+        Some(Event::Data { stream: key, bytes, end_stream })
+    }
+
+    /// The application consumed `len` octets of DATA on this stream.
+    pub fn release_capacity(&mut self, key: StreamKey, len: usize) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        let len = u32::try_from(len).unwrap_or(u32::MAX).min(stream.retained_len);
+        stream.retained_len -= len;
+        stream.receive_window.consume(len);
+        // After END_STREAM nothing more comes, so no window is needed.
+        let update = if stream.state.can_receive() { stream.receive_window.take_update() } else { None };
+        self.give_back(len);
+        if let Some(increment) = update {
+            write_window_update(self.output.tail(), key.id, increment);
+            self.probe();
+        }
+    }
+
+    /// Octets left the byte ledger.
+    pub(super) fn give_back(&mut self, len: u32) {
+        self.retained_len = self.retained_len.saturating_sub(len as usize);
+        let owed = self.withheld_len.min(len);
+        self.withheld_len -= owed;
+        self.receive_window.consume(owed);
+    }
+
+    /// Octets that never reached the ledger.
+    fn give_back_window(&mut self, len: usize) {
+        self.receive_window.consume(len as u32);
+    }
+
+    /// Padding is consumed the moment it arrives (RFC 9113 §6.1).
+    fn credit_padding(&mut self, key: Option<StreamKey>, len: usize) {
+        if len == 0 {
+            return;
+        }
+        self.give_back_window(len);
+        let Some(stream) = key.and_then(|key| self.store.get_mut(key)) else { return };
+        stream.receive_window.consume(len as u32);
+        let (id, can_receive) = (stream.id, stream.state.can_receive());
+        if let Some(increment) = can_receive.then(|| stream.receive_window.take_update()).flatten() {
+            write_window_update(self.output.tail(), id, increment);
+        }
+    }
+
+    /// Measures the path, now that data flows.
+    pub(super) fn probe(&mut self) {
+        if self.config.adaptive_window && self.estimator.start(self.now) {
+            write_ping(self.output.tail(), 0, bdp::PAYLOAD);
+        }
+    }
+}

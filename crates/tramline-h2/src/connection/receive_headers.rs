@@ -1,0 +1,324 @@
+//! HEADERS and CONTINUATION in: field blocks to requests, responses and trailers
+//! (RFC 9113 §6.2, §6.10, §8.1–8.3).
+
+use alloc::vec::Vec;
+
+use super::lifecycle::Gone;
+use super::{Connection, Drain, Role};
+use crate::budget::Cost;
+use crate::error::{ConnectionError, Reason};
+use crate::event::{Event, StreamKey};
+use crate::frame::{FrameHead, flags, write_reset};
+use crate::hpack::{Classifier, FieldBlock, FieldKind, HpackError};
+use crate::state::{Input, State, Violation};
+use crate::stream::{ReceivePhase, Stream};
+use crate::timer::Timer;
+
+/// Informational responses (1xx) that may precede one final response.
+const INFORMATIONAL_COUNT_MAX: u8 = 16;
+
+/// A field block whose END_HEADERS has not come.
+#[derive(Debug)]
+pub(super) struct OpenBlock {
+    pub(super) stream_id: u32,
+    end_stream: bool,
+    fragment: Vec<u8>,
+    continuation_count: u32,
+}
+
+/// What a valid section says beyond its fields.
+#[derive(Clone, Copy, Debug, Default)]
+struct Section {
+    content_length: Option<u64>,
+    is_informational: bool,
+}
+
+/// What a section is expected to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expected {
+    Request,
+    Response,
+    Trailers,
+}
+
+impl<C: Classifier> Connection<C> {
+    pub(super) fn handle_headers<'i>(
+        &mut self,
+        head: FrameHead,
+        payload: &'i [u8],
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
+        if head.stream_id == 0 {
+            return Err(ConnectionError::protocol("HEADERS on stream 0"));
+        }
+        let fragment = strip_front(head, payload)?;
+        let end_stream = head.has(flags::END_STREAM);
+        if head.has(flags::END_HEADERS) {
+            return self.finish_block(head.stream_id, end_stream, fragment);
+        }
+        self.start_block_timer();
+        let block = OpenBlock { stream_id: head.stream_id, end_stream, fragment: fragment.to_vec(), continuation_count: 0 };
+        self.open_block = Some(block);
+        Ok(None)
+    }
+
+    pub(super) fn handle_continuation<'i>(
+        &mut self,
+        head: FrameHead,
+        payload: &'i [u8],
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
+        let limits = &self.config.limits;
+        let Some(block) = self.open_block.as_mut() else { return Ok(None) };
+        block.continuation_count += 1;
+        if block.continuation_count > limits.continuation_count_max {
+            return Err(ConnectionError::budget("too many CONTINUATION frames"));
+        }
+        if block.fragment.len() + payload.len() > limits.header_list_len_max.saturating_mul(4) {
+            return Err(ConnectionError::budget("field block too long"));
+        }
+        block.fragment.extend_from_slice(payload);
+        if !head.has(flags::END_HEADERS) {
+            return Ok(None);
+        }
+        match self.open_block.take() {
+            Some(block) => self.finish_block(block.stream_id, block.end_stream, &block.fragment),
+            None => Ok(None),
+        }
+    }
+
+    /// A whole field block. It is decoded whatever becomes of it: the table must stay in step.
+    fn finish_block<'i>(
+        &mut self,
+        stream_id: u32,
+        end_stream: bool,
+        block: &[u8],
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
+        self.timers.stop(Timer::HeaderBlock);
+        self.fields.clear();
+        let limits = self.block_limits();
+        self.decoder.decode(block, limits, &mut self.fields).map_err(|error| match error {
+            HpackError::ListTooLong => ConnectionError::budget("field section far too long"),
+            _ => ConnectionError::with_reason(Reason::COMPRESSION_ERROR, "invalid field block"),
+        })?;
+        match self.store.find(stream_id) {
+            Some(key) => self.handle_section(key, end_stream),
+            None if self.is_new_request(stream_id) => self.accept_request(stream_id, end_stream),
+            None => self.refuse_section(stream_id).map(|()| None),
+        }
+    }
+
+    fn is_new_request(&self, stream_id: u32) -> bool {
+        self.role == Role::Server && stream_id % 2 == 1 && stream_id > self.last_peer_id
+    }
+
+    /// HEADERS on a stream without a slot (RFC 9113 §5.1, §5.1.1).
+    fn refuse_section(&mut self, stream_id: u32) -> Result<(), ConnectionError> {
+        match self.gone(stream_id) {
+            Gone::Idle | Gone::Skipped => Err(ConnectionError::protocol("HEADERS with an invalid stream identifier")),
+            Gone::Ended => Err(ConnectionError::with_reason(Reason::STREAM_CLOSED, "HEADERS after END_STREAM")),
+            Gone::ResetByUs => Ok(()),
+            Gone::Closed => self.answer_closed(stream_id),
+        }
+    }
+
+    fn accept_request<'i>(&mut self, stream_id: u32, end_stream: bool) -> Result<Option<Event<'i>>, ConnectionError> {
+        if matches!(self.drain, Drain::Final { last_stream_id } if stream_id > last_stream_id) {
+            return Ok(None);
+        }
+        if stream_id > self.last_peer_id + 2 {
+            self.closed.skip(self.last_peer_id + 1, stream_id - 2);
+        }
+        self.last_peer_id = stream_id;
+        if self.store.len() >= self.config.limits.concurrent_streams_max as usize {
+            write_reset(self.output.tail(), stream_id, Reason::REFUSED_STREAM);
+            self.control_unsent += 1;
+            self.ledger.charge(Cost::Reset, self.now)?;
+            return Ok(None);
+        }
+        let key = self.insert_stream(stream_id, false);
+        let oversize = self.fields.oversize();
+        let section = check_section(&self.fields, Expected::Request);
+        let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
+        stream.state = if end_stream { State::HalfClosedRemote } else { State::Open };
+        stream.receive_phase = ReceivePhase::Body;
+        let section = match section {
+            Some(section) => section,
+            None if oversize => Section::default(),
+            None => return self.refuse_malformed(key),
+        };
+        if end_stream && section.content_length.is_some_and(|len| len != 0) {
+            return self.refuse_malformed(key);
+        }
+        stream.content_length_left = section.content_length;
+        Ok(Some(Event::Headers { stream: key, end_stream, oversize }))
+    }
+
+    /// A malformed request, of which the driver never hears (RFC 9113 §8.1.1).
+    fn refuse_malformed<'i>(&mut self, key: StreamKey) -> Result<Option<Event<'i>>, ConnectionError> {
+        if let Some(stream) = self.store.get_mut(key) {
+            stream.held = false;
+        }
+        self.stream_error(key, Reason::PROTOCOL_ERROR)
+    }
+
+    pub(super) fn insert_stream(&mut self, stream_id: u32, local: bool) -> StreamKey {
+        let stream = Stream::new(stream_id, local, self.peer.initial_window_len, self.config.stream_window_len);
+        self.store.insert(stream)
+    }
+
+    /// A response or trailers on a stream that has a slot.
+    fn handle_section<'i>(&mut self, key: StreamKey, end_stream: bool) -> Result<Option<Event<'i>>, ConnectionError> {
+        let Some(stream) = self.store.get(key) else { return Ok(None) };
+        if stream.state == State::Closed {
+            return self.refuse_section(key.id).map(|()| None);
+        }
+        let state = match stream.state.next(Input::ReceiveHeaders { end_stream }) {
+            Ok(state) => state,
+            Err(Violation::Connection(reason)) => {
+                return Err(ConnectionError::with_reason(reason, "HEADERS on a closed stream"));
+            }
+            Err(Violation::Stream(reason)) => return self.stream_error(key, reason),
+            Err(Violation::Local) => return Ok(None),
+        };
+        match stream.receive_phase {
+            ReceivePhase::Head => self.handle_response(key, end_stream, state),
+            ReceivePhase::Body => self.handle_trailers(key, end_stream, state),
+        }
+    }
+
+    fn handle_response<'i>(
+        &mut self,
+        key: StreamKey,
+        end_stream: bool,
+        state: State,
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
+        let oversize = self.fields.oversize();
+        let section = check_section(&self.fields, Expected::Response).or(oversize.then(Section::default));
+        let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
+        let Some(section) = section else { return self.stream_error(key, Reason::PROTOCOL_ERROR) };
+        if section.is_informational {
+            stream.informational_count += 1;
+            if end_stream || stream.informational_count > INFORMATIONAL_COUNT_MAX {
+                return self.stream_error(key, Reason::PROTOCOL_ERROR);
+            }
+            return Ok(None);
+        }
+        stream.receive_phase = ReceivePhase::Body;
+        stream.answered = true;
+        // A HEAD request's answer may name a length and have no body; gRPC sends POST alone,
+        // and the driver of anything else sees END_STREAM here.
+        stream.content_length_left = section.content_length.filter(|_| !end_stream);
+        self.enter(key, state);
+        Ok(Some(Event::Headers { stream: key, end_stream, oversize }))
+    }
+
+    fn handle_trailers<'i>(
+        &mut self,
+        key: StreamKey,
+        end_stream: bool,
+        state: State,
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
+        let oversize = self.fields.oversize();
+        let is_valid = end_stream && check_section(&self.fields, Expected::Trailers).is_some();
+        let is_complete = self.store.get(key).is_some_and(|s| s.content_length_left.unwrap_or(0) == 0);
+        if !is_valid || !is_complete {
+            return self.stream_error(key, Reason::PROTOCOL_ERROR);
+        }
+        self.enter(key, state);
+        Ok(Some(Event::Trailers { stream: key, oversize }))
+    }
+
+    /// A stream takes its next state; closed both ways, it is complete.
+    pub(super) fn enter(&mut self, key: StreamKey, state: State) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        stream.state = state;
+        if state == State::Closed {
+            self.complete(key);
+        }
+    }
+}
+
+/// Removes padding and the deprecated priority fields (RFC 9113 §6.2).
+fn strip_front(head: FrameHead, payload: &[u8]) -> Result<&[u8], ConnectionError> {
+    const TOO_SHORT: ConnectionError =
+        ConnectionError::with_reason(Reason::FRAME_SIZE_ERROR, "HEADERS frame is too short");
+    let mut fragment = payload;
+    let mut padding_len = 0;
+    if head.has(flags::PADDED) {
+        let (&len, rest) = fragment.split_first().ok_or(TOO_SHORT)?;
+        padding_len = usize::from(len);
+        fragment = rest;
+    }
+    if head.has(flags::PRIORITY) {
+        let (priority, rest) = fragment.split_at_checked(5).ok_or(TOO_SHORT)?;
+        super::control::check_dependency(head.stream_id, priority)?;
+        fragment = rest;
+    }
+    let len = fragment
+        .len()
+        .checked_sub(padding_len)
+        .ok_or(ConnectionError::protocol("padding is longer than the frame"))?;
+    Ok(&fragment[..len])
+}
+
+/// The rules of a section as a whole (RFC 9113 §8.1, §8.3); those of single fields
+/// were checked when they entered the table. `None` is malformed.
+fn check_section<T: Copy>(fields: &FieldBlock<T>, expected: Expected) -> Option<Section>
+where
+    T: Default + core::fmt::Debug,
+{
+    let mut section = Section::default();
+    let mut seen = 0u32;
+    let mut is_past_pseudo = false;
+    for field in fields.iter() {
+        let bit = match field.kind {
+            FieldKind::Malformed => return None,
+            FieldKind::Regular | FieldKind::Te | FieldKind::Host => {
+                is_past_pseudo = true;
+                continue;
+            }
+            FieldKind::ContentLength => {
+                is_past_pseudo = true;
+                let len = parse_content_length(field.value)?;
+                if section.content_length.is_some_and(|before| before != len) {
+                    return None;
+                }
+                section.content_length = Some(len);
+                continue;
+            }
+            FieldKind::StatusInformational => {
+                section.is_informational = true;
+                STATUS
+            }
+            FieldKind::Status => STATUS,
+            FieldKind::Method => METHOD,
+            FieldKind::Scheme => SCHEME,
+            FieldKind::Path => PATH,
+            FieldKind::Authority => AUTHORITY,
+            // RFC 8441 is not offered, and CONNECT is not served.
+            FieldKind::MethodConnect | FieldKind::Protocol => return None,
+        };
+        if is_past_pseudo || seen & bit != 0 {
+            return None;
+        }
+        seen |= bit;
+    }
+    let is_complete = match expected {
+        Expected::Request => seen | AUTHORITY == METHOD | SCHEME | PATH | AUTHORITY,
+        Expected::Response => seen == STATUS,
+        Expected::Trailers => seen == 0,
+    };
+    is_complete.then_some(section)
+}
+
+const METHOD: u32 = 1;
+const SCHEME: u32 = 2;
+const PATH: u32 = 4;
+const AUTHORITY: u32 = 8;
+const STATUS: u32 = 16;
+
+fn parse_content_length(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || value.len() > 19 {
+        return None;
+    }
+    value.iter().try_fold(0u64, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
+}

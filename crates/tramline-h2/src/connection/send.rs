@@ -1,0 +1,264 @@
+//! Commands: open a stream, send fields and data.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Connection, Drain, FieldWriter, Phase, Role};
+use crate::event::StreamKey;
+use crate::frame::{FrameKind, HEAD_LEN, STREAM_ID_MAX, flags, write_head};
+use crate::hpack::Classifier;
+use crate::output::SPLICE_LEN_MIN;
+use crate::schedule::EXPRESS_LEN_MAX;
+use crate::state::{Input, State};
+use crate::stream::FieldList;
+
+/// The stream can take nothing more: it was reset, or END_STREAM was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StreamClosed;
+
+impl fmt::Display for StreamClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stream is closed for sending")
+    }
+}
+
+impl core::error::Error for StreamClosed {}
+
+/// Why [`send_with`](Connection::send_with) sent nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SendError<E> {
+    /// The stream can take nothing more.
+    Closed,
+    /// The payload's writer failed; nothing of it went out.
+    Payload(E),
+}
+
+/// Why no stream can be opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS is reached.
+    AtCapacity,
+    /// GOAWAY was sent or received.
+    Draining,
+    /// Stream identifiers are used up.
+    Exhausted,
+    /// The connection failed.
+    Failed,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OpenError::AtCapacity => "the peer's limit of concurrent streams is reached",
+            OpenError::Draining => "the connection is going away",
+            OpenError::Exhausted => "stream identifiers are used up",
+            OpenError::Failed => "the connection failed",
+        })
+    }
+}
+
+impl core::error::Error for OpenError {}
+
+impl<C: Classifier> Connection<C> {
+    /// Whether [`send_request`](Self::send_request) would open a stream.
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub fn check_open(&self) -> Result<(), OpenError> {
+        if self.is_failed() || self.role == Role::Server {
+            return Err(OpenError::Failed);
+        }
+        if self.drain != Drain::No || self.goaway_received.is_some() {
+            return Err(OpenError::Draining);
+        }
+        if self.next_id > STREAM_ID_MAX {
+            return Err(OpenError::Exhausted);
+        }
+        if self.local_active >= self.peer.concurrent_streams_max {
+            return Err(OpenError::AtCapacity);
+        }
+        Ok(())
+    }
+
+    /// Opens a stream with a request head.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing was sent.
+    pub fn send_request(
+        &mut self,
+        now: Duration,
+        end_stream: bool,
+        write: impl FnOnce(&mut FieldWriter<'_>),
+    ) -> Result<StreamKey, OpenError> {
+        self.check_open()?;
+        self.now = now;
+        let id = self.next_id;
+        self.next_id += 2;
+        self.local_active += 1;
+        let key = self.insert_stream(id, true);
+        self.write_section(key, end_stream, write);
+        self.enter(key, if end_stream { State::HalfClosedLocal } else { State::Open });
+        Ok(key)
+    }
+
+    /// Sends a response head, or trailers (with `end_stream`). Trailers wait behind
+    /// queued data.
+    ///
+    /// # Errors
+    /// [`StreamClosed`]; nothing was sent.
+    pub fn send_headers(
+        &mut self,
+        key: StreamKey,
+        end_stream: bool,
+        write: impl FnOnce(&mut FieldWriter<'_>),
+    ) -> Result<(), StreamClosed> {
+        let stream = self.open_for_sending(key)?;
+        let state = stream.state.next(Input::SendHeaders { end_stream }).map_err(|_| StreamClosed)?;
+        stream.answered = true;
+        if stream.queue.is_pending() {
+            let mut list = Box::new(FieldList::default());
+            write(&mut FieldWriter::list(&mut list));
+            stream.queue.trailers = Some(list);
+            self.schedule.enqueue(key, &mut self.store);
+            return Ok(());
+        }
+        self.write_section(key, end_stream, write);
+        self.enter_sent(key, state);
+        Ok(())
+    }
+
+    fn open_for_sending(&mut self, key: StreamKey) -> Result<&mut crate::stream::Stream, StreamClosed> {
+        if matches!(self.phase, Phase::Failed(_)) {
+            return Err(StreamClosed);
+        }
+        let stream = self.store.get_mut(key).ok_or(StreamClosed)?;
+        let is_open = stream.state.can_send() && !stream.queue.end_stream && stream.queue.trailers.is_none();
+        if is_open { Ok(stream) } else { Err(StreamClosed) }
+    }
+
+    /// A stream on which we sent: a server that answered in full, and whose driver let
+    /// go, does not want the rest of the request (RFC 9113 §8.1).
+    pub(super) fn enter_sent(&mut self, key: StreamKey, state: State) {
+        self.enter(key, state);
+        let is_done = self.store.get(key).is_some_and(|s| !s.held && !s.local && s.state == State::HalfClosedLocal);
+        if is_done {
+            self.reset(key, crate::Reason::NO_ERROR);
+        }
+    }
+
+    /// Encodes a section at the end of the output, in as many frames as it needs.
+    pub(super) fn write_section(&mut self, key: StreamKey, end_stream: bool, write: impl FnOnce(&mut FieldWriter<'_>)) {
+        let out = self.output.tail();
+        let start = out.len();
+        out.extend_from_slice(&[0; HEAD_LEN]);
+        self.encoder.begin_block(out);
+        write(&mut FieldWriter::wire(&mut self.encoder, out));
+        let frame_len_max = self.peer.frame_len_max as usize;
+        let len = out.len() - start - HEAD_LEN;
+        let end_flag = if end_stream { flags::END_STREAM } else { 0 };
+        if len <= frame_len_max {
+            patch_head(out, start, len, FrameKind::Headers, end_flag | flags::END_HEADERS, key.id);
+            return;
+        }
+        let block = out.split_off(start + HEAD_LEN);
+        out.truncate(start);
+        let count = block.len().div_ceil(frame_len_max);
+        for (n, fragment) in block.chunks(frame_len_max).enumerate() {
+            let (kind, first_flag) =
+                if n == 0 { (FrameKind::Headers, end_flag) } else { (FrameKind::Continuation, 0) };
+            let last_flag = if n + 1 == count { flags::END_HEADERS } else { 0 };
+            write_head(out, fragment.len(), kind, first_flag | last_flag, key.id);
+            out.extend_from_slice(fragment);
+        }
+    }
+
+    /// Queues data. It goes out as windows and the other streams allow.
+    ///
+    /// # Errors
+    /// [`StreamClosed`]; nothing was queued.
+    pub fn send_data(&mut self, key: StreamKey, data: Bytes, end_stream: bool) -> Result<(), StreamClosed> {
+        let stream = self.open_for_sending(key)?;
+        if data.is_empty() && !end_stream {
+            return Ok(());
+        }
+        stream.queue.end_stream = end_stream;
+        self.push_chunk(key, data);
+        self.schedule.enqueue(key, &mut self.store);
+        Ok(())
+    }
+
+    /// Lets `write` put one payload straight into the output, as one DATA frame if
+    /// both windows and the frame limit allow; otherwise what it wrote is queued.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] before `write` ran, or what `write` returned; either way
+    /// nothing went out.
+    pub fn send_with<E>(
+        &mut self,
+        key: StreamKey,
+        end_stream: bool,
+        write: impl FnOnce(&mut alloc::vec::Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), SendError<E>> {
+        let stream = self.open_for_sending(key).map_err(|StreamClosed| SendError::Closed)?;
+        let is_first = !stream.queue.is_pending();
+        let window_len = stream.send_window.available().min(self.send_window.available());
+        let frame_len_max = window_len.min(self.peer.frame_len_max as usize);
+        let is_idle = self.schedule.is_empty();
+        let out = self.output.tail();
+        let start = out.len();
+        out.extend_from_slice(&[0; HEAD_LEN]);
+        if let Err(error) = write(out) {
+            out.truncate(start);
+            return Err(SendError::Payload(error));
+        }
+        let len = out.len() - start - HEAD_LEN;
+        // Small messages pass the bulk that waits; they have a lane of their own there too.
+        let is_direct = is_first && len <= frame_len_max && (is_idle || len <= EXPRESS_LEN_MAX) && len < SPLICE_LEN_MIN;
+        if is_direct {
+            self.finish_direct(key, start, len, end_stream);
+            return Ok(());
+        }
+        let payload = Bytes::from(out.split_off(start + HEAD_LEN));
+        out.truncate(start);
+        self.send_data(key, payload, end_stream).map_err(|StreamClosed| SendError::Closed)
+    }
+
+    fn finish_direct(&mut self, key: StreamKey, start: usize, len: usize, end_stream: bool) {
+        let end_flag = if end_stream { flags::END_STREAM } else { 0 };
+        patch_head(self.output.tail(), start, len, FrameKind::Data, end_flag, key.id);
+        self.send_window.take(len);
+        self.ledger.refund(crate::budget::Cost::WindowUpdate);
+        let Some(stream) = self.store.get_mut(key) else { return };
+        stream.send_window.take(len);
+        if let (true, Ok(state)) = (end_stream, stream.state.next(Input::SendData { end_stream })) {
+            self.enter_sent(key, state);
+        }
+    }
+
+    /// Octets queued on a stream and not yet in the output.
+    #[must_use]
+    pub fn queued_len(&self, key: StreamKey) -> usize {
+        self.store.get(key).map_or(0, |s| s.queue.len)
+    }
+
+    /// Whether a producer should wait. If so, [`Event::Writable`](crate::Event::Writable)
+    /// tells when half of the queue is gone.
+    pub fn poll_backpressure(&mut self, key: StreamKey) -> bool {
+        let limit = self.config.limits.send_queue_len_max;
+        let Some(stream) = self.store.get_mut(key) else { return false };
+        let is_full = stream.queue.len >= limit;
+        stream.queue.notify |= is_full;
+        is_full
+    }
+}
+
+fn patch_head(out: &mut [u8], start: usize, len: usize, kind: FrameKind, flags: u8, stream_id: u32) {
+    let head = crate::frame::FrameHead { len: len as u32, kind, flags, stream_id };
+    if let Some(octets) = out.get_mut(start..start + HEAD_LEN) {
+        octets.copy_from_slice(&head.to_octets());
+    }
+}

@@ -1,0 +1,187 @@
+//! What must go out: one growing tail of octets, and long payloads spliced between.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+/// Payloads from this length on are spliced, not copied: below it a copy is
+/// cheaper than another segment in the write.
+pub(crate) const SPLICE_LEN_MIN: usize = 16 * 1024;
+/// A tail buffer above this capacity is given back when it is empty.
+const TAIL_KEPT_MAX: usize = 64 * 1024;
+
+#[derive(Debug)]
+enum Part {
+    Tail(Vec<u8>),
+    Spliced(Bytes),
+}
+
+impl Part {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Part::Tail(octets) => octets,
+            Part::Spliced(octets) => octets,
+        }
+    }
+}
+
+/// Encoded octets in the order of the wire.
+#[derive(Debug, Default)]
+pub struct Output {
+    parts: VecDeque<Part>,
+    tail: Vec<u8>,
+    /// Octets of the first part (or the tail) that are already written.
+    written: usize,
+    len: usize,
+    spliced_len: usize,
+}
+
+impl Output {
+    /// Octets that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len + self.tail.len()
+    }
+
+    /// Nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether everything is in one slice.
+    #[must_use]
+    pub fn is_contiguous(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The first slice that waits.
+    #[must_use]
+    pub fn first(&self) -> &[u8] {
+        let part = self.parts.front().map_or(&self.tail[..], Part::as_slice);
+        part.get(self.written..).unwrap_or_default()
+    }
+
+    /// All slices that wait, in order.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let parts = self.parts.iter().map(Part::as_slice).chain([&self.tail[..]]);
+        let mut written = self.written;
+        parts.map(move |part| part.get(core::mem::take(&mut written)..).unwrap_or_default()).filter(|s| !s.is_empty())
+    }
+
+    /// `count` octets were written.
+    pub fn advance(&mut self, mut count: usize) {
+        while let Some(part) = self.parts.front() {
+            let left = part.as_slice().len() - self.written;
+            if count < left {
+                self.written += count;
+                self.len -= count;
+                return;
+            }
+            count -= left;
+            self.len -= left;
+            self.written = 0;
+            self.parts.pop_front();
+        }
+        self.advance_tail(count);
+    }
+
+    fn advance_tail(&mut self, count: usize) {
+        self.written += count;
+        if self.written >= self.tail.len() {
+            self.tail.clear();
+            self.tail.shrink_to(TAIL_KEPT_MAX);
+            self.written = 0;
+            self.len = 0;
+        } else {
+            // `len` counts the parts alone; the written front of the tail is taken off it.
+            self.tail.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
+    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    pub(crate) fn splice(&mut self, octets: Bytes) {
+        if octets.len() < SPLICE_LEN_MIN {
+            self.tail.extend_from_slice(&octets);
+            return;
+        }
+        if !self.tail.is_empty() {
+            let tail = core::mem::take(&mut self.tail);
+            self.len += tail.len();
+            self.parts.push_back(Part::Tail(tail));
+        }
+        self.len += octets.len();
+        self.spliced_len += octets.len();
+        self.parts.push_back(Part::Spliced(octets));
+    }
+
+    /// Gives an empty tail's memory away, so that an idle connection holds none.
+    pub fn take_spare(&mut self) -> Option<Vec<u8>> {
+        (self.is_empty() && self.tail.capacity() > 0).then(|| core::mem::take(&mut self.tail))
+    }
+
+    /// Lends memory for the tail; ignored while the tail has some.
+    pub fn lend(&mut self, spare: Vec<u8>) {
+        if self.tail.capacity() == 0 {
+            self.tail = spare;
+            self.tail.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn drain(output: &mut Output, step: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while !output.is_empty() {
+            let expected: Vec<u8> = output.slices().flatten().copied().collect();
+            assert_eq!(expected.len(), output.len());
+            let first = output.first();
+            let count = step.min(first.len());
+            all.extend_from_slice(&first[..count]);
+            output.advance(count);
+            assert_eq!(output.slices().flatten().copied().collect::<Vec<_>>(), expected[count..]);
+        }
+        all
+    }
+
+    #[test]
+    fn order_is_kept_whatever_the_writes() {
+        for step in [1000, 16 * 1024, 1 << 20] {
+            let mut output = Output::default();
+            output.tail().extend_from_slice(b"head");
+            output.splice(Bytes::from(vec![1; 20_000]));
+            output.splice(Bytes::from_static(b"short"));
+            output.splice(Bytes::from(vec![2; 17_000]));
+            output.tail().extend_from_slice(b"tail");
+            let mut expected = b"head".to_vec();
+            expected.extend(vec![1; 20_000]);
+            expected.extend(b"short");
+            expected.extend(vec![2; 17_000]);
+            expected.extend(b"tail");
+            assert_eq!(drain(&mut output, step), expected);
+        }
+    }
+
+    #[test]
+    fn advance_may_cross_parts() {
+        let mut output = Output::default();
+        output.tail().extend_from_slice(b"head");
+        output.splice(Bytes::from(vec![1; 20_000]));
+        output.tail().extend_from_slice(b"tail");
+        output.advance(4 + 20_000 + 2);
+        assert_eq!(output.first(), b"il");
+        assert_eq!(output.len(), 2);
+        output.advance(2);
+        assert!(output.is_empty());
+        assert!(output.take_spare().is_some());
+    }
+}

@@ -1,0 +1,147 @@
+//! One stream.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::flow::{ReceiveWindow, Window};
+use crate::hpack::Indexing;
+use crate::state::State;
+
+/// Fields that wait behind queued data: HPACK wants the order of encoding to be
+/// the order on the wire, so they are encoded when their turn comes.
+#[derive(Debug, Default)]
+pub(crate) struct FieldList {
+    octets: Vec<u8>,
+    entries: Vec<(u32, u32, Indexing)>,
+}
+
+impl FieldList {
+    pub(crate) fn push(&mut self, name: &[u8], value: &[u8], indexing: Indexing) {
+        self.octets.extend_from_slice(name);
+        self.octets.extend_from_slice(value);
+        self.entries.push((name.len() as u32, value.len() as u32, indexing));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8], Indexing)> {
+        let mut rest = &self.octets[..];
+        self.entries.iter().map(move |&(name_len, value_len, indexing)| {
+            let (name, after) = rest.split_at(name_len as usize);
+            let (value, after) = after.split_at(value_len as usize);
+            rest = after;
+            (name, value, indexing)
+        })
+    }
+}
+
+/// Data that waits for window or for its turn.
+#[derive(Debug, Default)]
+pub(crate) struct SendQueue {
+    chunks: VecDeque<Bytes>,
+    pub(crate) len: usize,
+    /// END_STREAM goes out with the last octet.
+    pub(crate) end_stream: bool,
+    pub(crate) trailers: Option<Box<FieldList>>,
+    /// The producer saw the queue full and wants to be told.
+    pub(crate) notify: bool,
+    /// Octets that deficit round robin still grants in this round.
+    pub(crate) deficit: usize,
+}
+
+impl SendQueue {
+    pub(crate) fn push(&mut self, chunk: Bytes) {
+        self.len += chunk.len();
+        if !chunk.is_empty() {
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// Takes at most `len_max` octets off the front chunk.
+    pub(crate) fn pop(&mut self, len_max: usize) -> Option<Bytes> {
+        let front = self.chunks.front_mut()?;
+        let chunk = if front.len() <= len_max { self.chunks.pop_front()? } else { front.split_to(len_max) };
+        self.len -= chunk.len();
+        Some(chunk)
+    }
+
+    /// Something waits: data, END_STREAM or trailers.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.len > 0 || self.end_stream || self.trailers.is_some()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = SendQueue { notify: self.notify, ..SendQueue::default() };
+    }
+}
+
+/// How far the peer is on this stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ReceivePhase {
+    /// No final head yet.
+    Head,
+    /// DATA or trailers may come.
+    Body,
+}
+
+/// What stands in the scheduler's queues.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    None,
+    Express,
+    Bulk,
+    /// Waits for the connection's window alone.
+    Blocked,
+}
+
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) id: u32,
+    pub(crate) state: State,
+    pub(crate) receive_phase: ReceivePhase,
+    pub(crate) send_window: Window,
+    pub(crate) receive_window: ReceiveWindow,
+    /// What `content-length` still allows (RFC 9113 §8.1.1).
+    pub(crate) content_length_left: Option<u64>,
+    /// Octets delivered and not yet released.
+    pub(crate) retained_len: u32,
+    pub(crate) queue: SendQueue,
+    pub(crate) place: Place,
+    /// The driver has not let go of it.
+    pub(crate) held: bool,
+    /// We opened it.
+    pub(crate) local: bool,
+    /// A response head has been sent or received: a reset is no longer "before any response".
+    pub(crate) answered: bool,
+    /// Informational heads skipped so far.
+    pub(crate) informational_count: u8,
+    /// The next stream in the same bucket of the store, or none.
+    pub(crate) next_in_bucket: u32,
+}
+
+impl Stream {
+    pub(crate) fn new(id: u32, local: bool, send_window: u32, receive_window: u32) -> Self {
+        Stream {
+            id,
+            state: State::Idle,
+            receive_phase: ReceivePhase::Head,
+            send_window: Window::new(send_window),
+            receive_window: ReceiveWindow::new(receive_window),
+            content_length_left: None,
+            retained_len: 0,
+            queue: SendQueue::default(),
+            place: Place::None,
+            held: true,
+            local,
+            answered: false,
+            informational_count: 0,
+            next_in_bucket: crate::store::NONE,
+        }
+    }
+
+    /// Octets of the queue that the stream's window lets go.
+    pub(crate) fn sendable_len(&self) -> usize {
+        self.queue.len.min(self.send_window.available())
+    }
+}
