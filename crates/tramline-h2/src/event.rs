@@ -74,8 +74,6 @@ pub enum Event<'i> {
     },
     /// The peer's first SETTINGS arrived.
     Settled,
-    /// The peer allows more concurrent streams than it did.
-    StreamsAvailable,
     /// The peer sent GOAWAY; no new streams can be opened.
     GoAway {
         /// The highest stream id that the peer may have processed.

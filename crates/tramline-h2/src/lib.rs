@@ -24,6 +24,7 @@
 //!     .unwrap();
 //! let wire = client.take_output();
 //! let mut input = &wire[..];
+//! assert_eq!(server.handle_input(now, &mut input).unwrap(), Some(Event::Settled));
 //! let event = server.handle_input(now, &mut input).unwrap();
 //! assert!(matches!(event, Some(Event::Headers { end_stream: true, .. })));
 //! # let _ = stream;
@@ -50,7 +51,7 @@ mod store;
 mod stream;
 mod timer;
 
-pub use connection::{Config, Connection, FieldWriter, OpenError, Role};
+pub use connection::{Config, Connection, FieldWriter, OpenError, Role, SendError, StreamClosed};
 pub use error::{ConnectionError, ErrorKind, Initiator, Reason};
 pub use event::{Event, StreamKey};
 pub use hpack::Indexing;

@@ -1,0 +1,184 @@
+//! What a field is, decided once.
+
+/// What RFC 9113 §8 says of one field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FieldKind {
+    /// `:method`, other than CONNECT
+    Method,
+    /// `:method: CONNECT`
+    MethodConnect,
+    /// `:scheme`
+    Scheme,
+    /// `:authority`
+    Authority,
+    /// `:path`, not empty
+    Path,
+    /// `:status` of a final response
+    Status,
+    /// `:status` 1xx
+    StatusInformational,
+    /// `:protocol` (RFC 8441)
+    Protocol,
+    /// Any other valid field
+    Regular,
+    /// `content-length`
+    ContentLength,
+    /// `host`
+    Host,
+    /// `te: trailers`
+    Te,
+    /// A name or value that RFC 9113 §8.2 forbids, a connection-specific field, or an
+    /// unknown pseudo-header
+    Malformed,
+}
+
+/// A classifier's answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Classified<T> {
+    /// What is kept beside the table's entry.
+    pub token: T,
+    /// Whether the octets are handed on beside the token. If not, the token says it all.
+    pub keep: bool,
+}
+
+/// Gives meaning to fields, once for each table entry.
+pub trait Classifier {
+    /// The meaning: small, and copied with each reference.
+    type Token: Copy + Default + core::fmt::Debug;
+
+    /// Called when a field enters the table, and for each literal that does not.
+    fn classify(&self, name: &[u8], value: &[u8]) -> Classified<Self::Token>;
+}
+
+/// The classifier that knows nothing and keeps everything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Opaque;
+
+impl Classifier for Opaque {
+    type Token = ();
+
+    fn classify(&self, _name: &[u8], _value: &[u8]) -> Classified<()> {
+        Classified { token: (), keep: true }
+    }
+}
+
+/// Decides the kind of a field (RFC 9113 §8.2, §8.3).
+pub(super) fn kind(name: &[u8], value: &[u8]) -> FieldKind {
+    if !is_value(value) {
+        return FieldKind::Malformed;
+    }
+    if let [b':', pseudo @ ..] = name {
+        return pseudo_kind(pseudo, value);
+    }
+    match name {
+        b"content-length" => FieldKind::ContentLength,
+        b"host" => FieldKind::Host,
+        b"te" if value.eq_ignore_ascii_case(b"trailers") => FieldKind::Te,
+        // RFC 9113 §8.2.2: connection-specific fields make a message malformed.
+        b"te" | b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
+            FieldKind::Malformed
+        }
+        _ if is_name(name) => FieldKind::Regular,
+        _ => FieldKind::Malformed,
+    }
+}
+
+fn pseudo_kind(pseudo: &[u8], value: &[u8]) -> FieldKind {
+    match pseudo {
+        b"method" if value == b"CONNECT" => FieldKind::MethodConnect,
+        b"method" if !value.is_empty() => FieldKind::Method,
+        b"scheme" if !value.is_empty() => FieldKind::Scheme,
+        b"authority" => FieldKind::Authority,
+        b"path" if !value.is_empty() => FieldKind::Path,
+        b"protocol" => FieldKind::Protocol,
+        b"status" => match value {
+            // 101 has no place in HTTP/2 (RFC 9113 §8.6).
+            b"101" => FieldKind::Malformed,
+            [b'1', b'0'..=b'9', b'0'..=b'9'] => FieldKind::StatusInformational,
+            [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9'] => FieldKind::Status,
+            _ => FieldKind::Malformed,
+        },
+        _ => FieldKind::Malformed,
+    }
+}
+
+/// RFC 9113 §8.2.1: a lower-case token.
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&octet| NAME_OCTETS[usize::from(octet)])
+}
+
+static NAME_OCTETS: [bool; 256] = {
+    let mut table = [false; 256];
+    let symbols = b"!#$%&'*+-.^_`|~";
+    let mut n = 0;
+    while n < symbols.len() {
+        table[symbols[n] as usize] = true;
+        n += 1;
+    }
+    let mut octet = 0;
+    while octet < 256 {
+        if (octet >= b'a' as usize && octet <= b'z' as usize) || (octet >= b'0' as usize && octet <= b'9' as usize) {
+            table[octet] = true;
+        }
+        octet += 1;
+    }
+    table
+};
+
+/// RFC 9113 §8.2.1: no NUL, CR or LF, and no white space at either end.
+fn is_value(value: &[u8]) -> bool {
+    let is_blank = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
+    !is_blank(value.first())
+        && !is_blank(value.last())
+        && value.iter().all(|&octet| !matches!(octet, 0 | b'\r' | b'\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_row_by_row() {
+        let cases: &[(&[u8], &[u8], FieldKind)] = &[
+            (b":method", b"POST", FieldKind::Method),
+            (b":method", b"CONNECT", FieldKind::MethodConnect),
+            (b":method", b"", FieldKind::Malformed),
+            (b":scheme", b"http", FieldKind::Scheme),
+            (b":authority", b"", FieldKind::Authority),
+            (b":path", b"/", FieldKind::Path),
+            (b":path", b"", FieldKind::Malformed),
+            (b":status", b"200", FieldKind::Status),
+            (b":status", b"800", FieldKind::Status),
+            (b":status", b"100", FieldKind::StatusInformational),
+            (b":status", b"101", FieldKind::Malformed),
+            (b":status", b"20", FieldKind::Malformed),
+            (b":protocol", b"websocket", FieldKind::Protocol),
+            (b":unknown", b"x", FieldKind::Malformed),
+            (b"te", b"trailers", FieldKind::Te),
+            (b"te", b"gzip", FieldKind::Malformed),
+            (b"connection", b"close", FieldKind::Malformed),
+            (b"keep-alive", b"1", FieldKind::Malformed),
+            (b"proxy-connection", b"1", FieldKind::Malformed),
+            (b"transfer-encoding", b"chunked", FieldKind::Malformed),
+            (b"upgrade", b"h2c", FieldKind::Malformed),
+            (b"content-length", b"3", FieldKind::ContentLength),
+            (b"host", b"a", FieldKind::Host),
+            (b"x-a", b"", FieldKind::Regular),
+            (b"x-a", b"a b\tc", FieldKind::Regular),
+            (b"x-a", b"\xff\x80", FieldKind::Regular),
+            (b"x-a", b" a", FieldKind::Malformed),
+            (b"x-a", b"a\t", FieldKind::Malformed),
+            (b"x-a", b"a\0b", FieldKind::Malformed),
+            (b"x-a", b"a\rb", FieldKind::Malformed),
+            (b"x-a", b"a\nb", FieldKind::Malformed),
+            (b"X-a", b"", FieldKind::Malformed),
+            (b"x a", b"", FieldKind::Malformed),
+            (b"x:a", b"", FieldKind::Malformed),
+            (b"x\x80", b"", FieldKind::Malformed),
+            (b"", b"a", FieldKind::Malformed),
+        ];
+        for &(name, value, expected) in cases {
+            assert_eq!(kind(name, value), expected, "{name:?}: {value:?}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Single frames and their rules (RFC 9113 §4, §6).
+
+use tramline_h2::frame::{FrameKind, PREFACE, flags};
+use tramline_h2::{Config, Reason, Role};
+
+use crate::wire::{REQUEST, Script, Seen, frame, settings, window_update};
+
+#[track_caller]
+fn ends_with(octets: &[u8], reason: Reason) {
+    let mut script = Script::server();
+    script.request(1, false);
+    script.feed(octets);
+    assert_eq!(script.error.map(|e| e.reason()), Some(reason));
+    assert_eq!(script.sent_goaway(), Some(reason));
+}
+
+#[test]
+fn connection_errors_row_by_row() {
+    let protocol = Reason::PROTOCOL_ERROR;
+    let size = Reason::FRAME_SIZE_ERROR;
+    let cases: &[(FrameKind, u8, u32, &[u8], Reason)] = &[
+        (FrameKind::Data, 0, 0, b"x", protocol),
+        (FrameKind::Data, flags::PADDED, 1, &[4, 0, 0], protocol),
+        (FrameKind::Data, 0, 5, b"x", protocol),
+        (FrameKind::Headers, flags::END_HEADERS, 0, &[0x82], protocol),
+        (FrameKind::Headers, flags::END_HEADERS, 2, &[0x82], protocol),
+        (FrameKind::Headers, flags::END_HEADERS | flags::PADDED, 3, &[9, 0x82], protocol),
+        (FrameKind::Headers, flags::END_HEADERS | flags::PRIORITY, 3, &[0, 0, 0], size),
+        (FrameKind::Headers, flags::END_HEADERS | flags::PRIORITY, 3, &[0, 0, 0, 3, 0, 0x82], protocol),
+        (FrameKind::Headers, flags::END_HEADERS, 3, &[0xff, 0xff, 0xff, 0xff, 0x0f], Reason::COMPRESSION_ERROR),
+        (FrameKind::Headers, flags::END_HEADERS, 3, &[0xbe], Reason::COMPRESSION_ERROR),
+        (FrameKind::Priority, 0, 0, &[0; 5], protocol),
+        (FrameKind::Priority, 0, 1, &[0; 4], size),
+        (FrameKind::Priority, 0, 1, &[0, 0, 0, 1, 0], protocol),
+        (FrameKind::RstStream, 0, 0, &[0; 4], protocol),
+        (FrameKind::RstStream, 0, 1, &[0; 3], size),
+        (FrameKind::RstStream, 0, 7, &[0; 4], protocol),
+        (FrameKind::Settings, 0, 1, &[], protocol),
+        (FrameKind::Settings, 0, 0, &[0; 5], size),
+        (FrameKind::Settings, flags::ACK, 0, &[0; 6], size),
+        (FrameKind::Settings, 0, 0, &[0, 2, 0, 0, 0, 2], protocol),
+        (FrameKind::PushPromise, 0, 1, &[0; 4], protocol),
+        (FrameKind::Ping, 0, 1, &[0; 8], protocol),
+        (FrameKind::Ping, 0, 0, &[0; 6], size),
+        (FrameKind::GoAway, 0, 1, &[0; 8], protocol),
+        (FrameKind::GoAway, 0, 0, &[0; 7], size),
+        (FrameKind::WindowUpdate, 0, 0, &[0; 4], protocol),
+        (FrameKind::WindowUpdate, 0, 0, &[0; 3], size),
+        (FrameKind::WindowUpdate, 0, 9, &[0, 0, 0, 1], protocol),
+        (FrameKind::Continuation, 0, 1, &[], protocol),
+    ];
+    for &(kind, flags, stream_id, payload, reason) in cases {
+        ends_with(&frame(kind, flags, stream_id, payload), reason);
+    }
+}
+
+#[test]
+fn a_frame_above_our_limit_ends_the_connection_at_its_head() {
+    let octets = frame(FrameKind::Data, 0, 1, &vec![0; 16_385]);
+    ends_with(&octets[..9], Reason::FRAME_SIZE_ERROR);
+}
+
+#[test]
+fn unknown_frames_and_settings_are_ignored() {
+    let mut script = Script::server();
+    script.feed(&frame(FrameKind::Unknown(0xbb), 0xff, 77, b"whatever"));
+    script.feed(&settings(&[(0xffff, 1)]));
+    script.request(1, true);
+    assert!(script.error.is_none());
+    assert!(matches!(script.seen.last(), Some(Seen::Headers(1, _, true))));
+}
+
+#[test]
+fn nothing_may_stand_inside_a_field_block() {
+    let mut script = Script::server();
+    let block = script.block(REQUEST);
+    script.feed(&frame(FrameKind::Headers, 0, 1, &block[..3]));
+    script.feed(&frame(FrameKind::Unknown(0xbb), 0, 0, b""));
+    assert_eq!(script.error.map(|e| e.reason()), Some(Reason::PROTOCOL_ERROR));
+}
+
+#[test]
+fn a_field_block_may_be_cut_anywhere() {
+    let whole = Script::server().block(REQUEST);
+    for cut in 0..whole.len() {
+        let mut script = Script::server();
+        script.feed(&frame(FrameKind::Headers, flags::END_STREAM, 1, &whole[..cut]));
+        script.feed(&frame(FrameKind::Continuation, flags::END_HEADERS, 1, &whole[cut..]));
+        assert!(matches!(&script.seen[..], [Seen::Headers(1, fields, true)] if fields.len() == REQUEST.len()));
+    }
+}
+
+#[test]
+fn input_may_be_cut_anywhere() {
+    let mut octets = PREFACE.to_vec();
+    octets.extend(settings(&[(4, 70_000)]));
+    let mut source = Script::server();
+    let block = source.block(REQUEST);
+    octets.extend(frame(FrameKind::Headers, flags::END_HEADERS, 1, &block));
+    octets.extend(frame(FrameKind::Data, flags::PADDED, 1, b"\x03hello\0\0\0"));
+    octets.extend(frame(FrameKind::Data, flags::END_STREAM, 1, b" you"));
+    for step in 1..40 {
+        let mut script = Script::raw(Role::Server, Config::default());
+        octets.chunks(step).for_each(|chunk| {
+            script.feed(chunk);
+        });
+        assert!(script.error.is_none());
+        let body: Vec<u8> = script.seen.iter().flat_map(|seen| match seen {
+            Seen::Data(1, bytes, _) => bytes.clone(),
+            _ => Vec::new(),
+        }).collect();
+        assert_eq!(body, b"hello you");
+        let ends = script.seen.iter().filter(|seen| matches!(seen, Seen::Data(_, _, true))).count();
+        assert_eq!(ends, 1);
+    }
+}
+
+#[test]
+fn the_preface_is_checked_octet_by_octet() {
+    for n in 0..PREFACE.len() {
+        let mut octets = *PREFACE;
+        octets[n] ^= 0x20;
+        let mut script = Script::raw(Role::Server, Config::default());
+        script.feed(&octets[..=n]);
+        assert_eq!(script.error.map(|e| e.reason()), Some(Reason::PROTOCOL_ERROR), "octet {n}");
+    }
+    let mut script = Script::raw(Role::Server, Config::default());
+    script.feed(PREFACE);
+    script.feed(&window_update(0, 1));
+    assert_eq!(script.error.map(|e| e.reason()), Some(Reason::PROTOCOL_ERROR));
+}
+
+#[test]
+fn pings_are_answered_with_their_payload() {
+    let mut script = Script::server();
+    script.feed(&frame(FrameKind::Ping, 0, 0, b"12345678"));
+    let answers = script.output();
+    assert_eq!(answers.len(), 1);
+    assert_eq!((answers[0].0.kind, answers[0].0.flags), (FrameKind::Ping, flags::ACK));
+    assert_eq!(answers[0].1, b"12345678");
+}
+
+#[test]
+fn after_an_error_nothing_is_taken() {
+    let mut script = Script::server();
+    script.feed(&window_update(0, 0));
+    let first = script.error.unwrap();
+    script.seen.clear();
+    script.request(1, true);
+    assert!(script.seen.is_empty());
+    assert_eq!(script.engine.handle_input(script.now, &mut &b"x"[..]).unwrap_err().reason(), first.reason());
+    assert_eq!(script.output().iter().filter(|(head, _)| head.kind == FrameKind::GoAway).count(), 1);
+}

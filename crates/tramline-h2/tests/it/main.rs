@@ -1,0 +1,12 @@
+//! The engine through its border, one theme per file.
+
+mod abuse;
+mod flow_control;
+mod frames;
+mod goaway;
+mod headers;
+mod hpack_vectors;
+mod operations;
+mod pair;
+mod state_table;
+mod wire;

@@ -1,0 +1,372 @@
+//! The loop of one connection: letters, one read, the calls that it wakes, one write.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tramline_h2::{ConnectionError, Event};
+
+use super::buffers;
+use super::mailbox::Mailbox;
+use crate::classify::Engine;
+use crate::clock::{Clock, Timer};
+use crate::io::BoxIo;
+
+/// Turns of the loop before other tasks get their chance.
+const TURN_COUNT_MAX: usize = 16;
+/// Slices given to one vectored write.
+const SLICE_COUNT_MAX: usize = 64;
+/// How long a connection that we ended reads on, so that the peer sees our GOAWAY and
+/// an orderly close instead of a reset.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub(crate) enum CloseReason {
+    /// The peer closed the byte stream.
+    Eof,
+    /// The byte stream failed.
+    Io(io::Error),
+    /// A rule or a limit was broken; GOAWAY was sent.
+    Protocol(ConnectionError),
+    /// A graceful end is complete.
+    Drained,
+    /// The owner wanted it at once.
+    Aborted,
+}
+
+/// What the letters ask of the loop itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    Continue,
+    /// Close now, whatever is in flight.
+    Abort,
+}
+
+/// The part of a connection that differs between server and client.
+pub(crate) trait Side: Send + Unpin + 'static {
+    type Letter: Send + 'static;
+
+    /// Something came from the peer.
+    fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration);
+    /// Somebody wrote a letter.
+    fn handle_letter(&mut self, engine: &mut Engine, letter: Self::Letter, now: Duration) -> Verdict;
+    /// A batch of input is over: what it made ready is to be done now.
+    fn handle_batch_end(&mut self, engine: &mut Engine, now: Duration);
+    /// Calls whose deadline has passed.
+    fn handle_deadlines(&mut self, engine: &mut Engine, now: Duration);
+    /// The earliest deadline of a call, or an earlier time.
+    fn next_deadline(&self) -> Option<Duration>;
+    /// Whether anything is left that needs the connection.
+    fn is_idle(&self) -> bool;
+    /// The connection is over.
+    fn handle_close(&mut self, reason: &CloseReason);
+}
+
+#[derive(Debug)]
+enum Stage {
+    Open,
+    /// GOAWAY is being written; then the sending side is shut, and input is thrown away.
+    Lingering { until: Duration, is_shut: bool },
+    Closed,
+}
+
+pub(crate) struct Driver<S: Side> {
+    io: BoxIo,
+    engine: Engine,
+    side: S,
+    mailbox: Arc<Mailbox<S::Letter>>,
+    letters: Vec<S::Letter>,
+    /// The front of a frame whose rest has not come.
+    carry: Vec<u8>,
+    clock: Clock,
+    timer: Timer,
+    stage: Stage,
+    is_read_closed: bool,
+}
+
+impl<S: Side> Driver<S> {
+    pub(crate) fn new(io: BoxIo, engine: Engine, side: S, mailbox: Arc<Mailbox<S::Letter>>, clock: Clock) -> Self {
+        Driver {
+            io,
+            engine,
+            side,
+            mailbox,
+            letters: Vec::new(),
+            carry: Vec::new(),
+            timer: clock.timer(),
+            clock,
+            stage: Stage::Open,
+            is_read_closed: false,
+        }
+    }
+
+    fn turns(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..TURN_COUNT_MAX {
+            let now = self.clock.now();
+            if let Stage::Lingering { .. } = self.stage {
+                return self.poll_linger(cx, now);
+            }
+            let mut has_progress = self.take_letters(now);
+            has_progress |= self.poll_read(cx, now);
+            self.handle_time(cx, now);
+            has_progress |= self.poll_flush(cx, now);
+            self.check_drained(now);
+            match self.stage {
+                Stage::Closed => return Poll::Ready(()),
+                Stage::Lingering { .. } => continue,
+                Stage::Open if !has_progress && self.mailbox.park(cx) => return Poll::Pending,
+                Stage::Open => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn take_letters(&mut self, now: Duration) -> bool {
+        let mut letters = std::mem::take(&mut self.letters);
+        self.mailbox.take(&mut letters);
+        let has_some = !letters.is_empty();
+        for letter in letters.drain(..) {
+            if self.side.handle_letter(&mut self.engine, letter, now) == Verdict::Abort {
+                self.close(CloseReason::Aborted, now);
+            }
+        }
+        self.letters = letters;
+        has_some
+    }
+
+    /// One read, and everything that it holds. True if octets came.
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        if !matches!(self.stage, Stage::Open) || self.is_read_closed {
+            return false;
+        }
+        if self.engine.is_read_paused() {
+            return false;
+        }
+        let mut buffer = buffers::take_read();
+        let carried = self.carry.len().min(buffer.len());
+        let has_progress = match self.fill(cx, &mut buffer, carried) {
+            Poll::Pending => self.resume(now),
+            Poll::Ready(Ok(0)) => {
+                self.is_read_closed = true;
+                self.close(CloseReason::Eof, now);
+                true
+            }
+            Poll::Ready(Ok(len)) => {
+                self.carry.clear();
+                self.handle_input(&buffer[..carried + len], now);
+                true
+            }
+            Poll::Ready(Err(error)) => {
+                self.close(CloseReason::Io(error), now);
+                true
+            }
+        };
+        buffers::give_read(buffer);
+        has_progress
+    }
+
+    /// Reads behind what was carried over.
+    fn fill(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>, carried: usize) -> Poll<io::Result<usize>> {
+        if buffer.len() < carried + buffers::READ_LEN / 2 {
+            buffer.resize(carried + buffers::READ_LEN, 0);
+        }
+        let mut target = ReadBuf::new(&mut buffer[carried..]);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut target))?;
+        let len = target.filled().len();
+        buffer[..carried].copy_from_slice(&self.carry);
+        Poll::Ready(Ok(len))
+    }
+
+    /// Input that stayed behind while reading was paused.
+    fn resume(&mut self, now: Duration) -> bool {
+        if self.carry.is_empty() {
+            return false;
+        }
+        let carry = std::mem::take(&mut self.carry);
+        let before = carry.len();
+        self.handle_input(&carry, now);
+        self.carry.len() < before
+    }
+
+    fn handle_input(&mut self, octets: &[u8], now: Duration) {
+        let mut input = octets;
+        loop {
+            match self.engine.handle_input(now, &mut input) {
+                Ok(Some(event)) => self.side.handle_event(&mut self.engine, event, now),
+                Ok(None) => break,
+                Err(error) => {
+                    self.close(CloseReason::Protocol(error), now);
+                    return;
+                }
+            }
+        }
+        self.carry.extend_from_slice(input);
+        self.side.handle_batch_end(&mut self.engine, now);
+    }
+
+    fn handle_time(&mut self, cx: &mut Context<'_>, now: Duration) {
+        if !matches!(self.stage, Stage::Open) {
+            return;
+        }
+        if self.side.next_deadline().is_some_and(|at| at <= now) {
+            self.side.handle_deadlines(&mut self.engine, now);
+        }
+        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+            if let Err(error) = self.engine.handle_timeout(now) {
+                self.close(CloseReason::Protocol(error), now);
+                return;
+            }
+        }
+        let next = [self.engine.poll_timeout(), self.side.next_deadline()].into_iter().flatten().min();
+        if self.timer.poll_at(cx, next) {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Writes what there is. True if the peer's window or the socket let something go
+    /// that made room for more.
+    fn poll_flush(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        let mut has_progress = false;
+        loop {
+            self.lend_memory();
+            if self.engine.poll_output(now).is_empty() {
+                break;
+            }
+            match write_output(&mut self.io, cx, self.engine.output()) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.engine.advance_output(now, count);
+                    has_progress |= self.handle_room(now);
+                }
+                Poll::Ready(Ok(_)) => {
+                    self.close(CloseReason::Io(io::ErrorKind::WriteZero.into()), now);
+                    return true;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.close(CloseReason::Io(error), now);
+                    return true;
+                }
+            }
+        }
+        if let Some(spare) = self.engine.output().take_spare() {
+            buffers::give_spare(spare);
+        }
+        // TLS keeps records of its own.
+        if let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx) {
+            self.close(CloseReason::Io(error), now);
+        }
+        has_progress
+    }
+
+    fn lend_memory(&mut self) {
+        let output = self.engine.output();
+        if output.is_empty() {
+            output.lend(buffers::take_spare());
+        }
+    }
+
+    /// Producers that waited for room, now that some was made.
+    fn handle_room(&mut self, now: Duration) -> bool {
+        let mut has_some = false;
+        while let Some(event) = self.engine.poll_event() {
+            self.side.handle_event(&mut self.engine, event, now);
+            has_some = true;
+        }
+        has_some || (!self.carry.is_empty() && !self.engine.is_read_paused() && self.resume(now))
+    }
+
+    fn check_drained(&mut self, now: Duration) {
+        if matches!(self.stage, Stage::Open) && self.engine.is_drained() && self.side.is_idle() {
+            self.close(CloseReason::Drained, now);
+        }
+    }
+
+    fn close(&mut self, reason: CloseReason, now: Duration) {
+        if !matches!(self.stage, Stage::Open) {
+            return;
+        }
+        self.side.handle_close(&reason);
+        self.stage = match reason {
+            CloseReason::Eof | CloseReason::Io(_) | CloseReason::Aborted => Stage::Closed,
+            CloseReason::Protocol(_) | CloseReason::Drained => {
+                Stage::Lingering { until: now + LINGER, is_shut: false }
+            }
+        };
+    }
+
+    /// The last octets out, then the sending side shut, then input read to its end: a
+    /// socket closed with unread input would answer with a reset, and the peer might
+    /// never see why.
+    fn poll_linger(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
+        let Stage::Lingering { until, is_shut } = &mut self.stage else { return Poll::Ready(()) };
+        if *until <= now {
+            return Poll::Ready(());
+        }
+        if self.timer.poll_at(cx, Some(*until)) {
+            return Poll::Ready(());
+        }
+        while !*is_shut {
+            if self.engine.output().is_empty() {
+                if ready!(Pin::new(&mut self.io).poll_shutdown(cx)).is_err() {
+                    return Poll::Ready(());
+                }
+                *is_shut = true;
+                break;
+            }
+            match ready!(write_output(&mut self.io, cx, self.engine.output())) {
+                Ok(count) if count > 0 => self.engine.advance_output(now, count),
+                _ => return Poll::Ready(()),
+            }
+        }
+        self.poll_discard(cx)
+    }
+
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut buffer = buffers::take_read();
+        let outcome = loop {
+            let mut target = ReadBuf::new(&mut buffer);
+            match Pin::new(&mut self.io).poll_read(cx, &mut target) {
+                Poll::Ready(Ok(())) if !target.filled().is_empty() => {}
+                Poll::Ready(_) => break Poll::Ready(()),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        buffers::give_read(buffer);
+        outcome
+    }
+}
+
+fn write_output(io: &mut BoxIo, cx: &mut Context<'_>, output: &tramline_h2::Output) -> Poll<io::Result<usize>> {
+    if output.is_contiguous() {
+        return Pin::new(io).poll_write(cx, output.first());
+    }
+    let mut slices = [io::IoSlice::new(&[]); SLICE_COUNT_MAX];
+    let mut count = 0;
+    for (slot, slice) in slices.iter_mut().zip(output.slices()) {
+        *slot = io::IoSlice::new(slice);
+        count += 1;
+    }
+    Pin::new(io).poll_write_vectored(cx, &slices[..count])
+}
+
+impl<S: Side> Future for Driver<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.turns(cx)
+    }
+}
+
+impl<S: Side> Drop for Driver<S> {
+    fn drop(&mut self) {
+        if matches!(self.stage, Stage::Open) {
+            self.side.handle_close(&CloseReason::Aborted);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The two boxes of one streaming call, shared by its connection and its user.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tramline_call::{Frame, Metadata, Status};
+use tramline_h2::StreamKey;
+
+use super::inbound::{Batch, Inbound, InboundEnd};
+use super::leaf_lock::LeafLock;
+use super::outbound::Outbound;
+use super::transfer::Splices;
+
+/// What a call's user tells the connection's owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Notice {
+    /// The outbox has something.
+    Outbound,
+    /// The inbox was read: window may be given back.
+    Consumed,
+    /// The user dropped the call.
+    Dropped,
+}
+
+/// Where notices go: the mailbox of a server's or a client's connection.
+pub(crate) trait NoticeBoard: Send + Sync {
+    fn notify(&self, call: StreamKey, notice: Notice);
+}
+
+/// Window is given back when this much was read, not octet by octet.
+const CONSUMED_LEN_MIN: usize = 16 * 1024;
+
+/// What the owner takes from an outbox.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    pub(crate) head: Option<Metadata>,
+    pub(crate) pieces: Vec<Bytes>,
+    pub(crate) is_finished: bool,
+}
+
+pub(crate) struct Exchange {
+    board: Arc<dyn NoticeBoard>,
+    /// The engine's stream, known once the call has one.
+    call: LeafLock<Option<StreamKey>>,
+    inbound: LeafLock<Inbound>,
+    outbound: LeafLock<Outbound>,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("call", &*self.call.lock()).finish_non_exhaustive()
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(board: Arc<dyn NoticeBoard>, call: Option<StreamKey>) -> Arc<Exchange> {
+        Arc::new(Exchange {
+            board,
+            call: LeafLock::new(call),
+            inbound: LeafLock::default(),
+            outbound: LeafLock::default(),
+        })
+    }
+
+    pub(crate) fn set_call(&self, call: StreamKey) {
+        *self.call.lock() = Some(call);
+    }
+
+    fn notify(&self, notice: Notice) {
+        let call = *self.call.lock();
+        if let Some(call) = call {
+            self.board.notify(call, notice);
+        }
+    }
+
+    // The user's side.
+
+    /// The next messages, or how the peer's side ended.
+    pub(crate) fn poll_take(&self, cx: &Context<'_>, spare: Vec<u8>) -> Poll<Result<Batch, InboundEnd>> {
+        let (taken, consumed) = {
+            let mut inbound = self.inbound.lock();
+            let taken = inbound.poll_take(cx, spare);
+            (taken, inbound.consumed_len >= CONSUMED_LEN_MIN)
+        };
+        if consumed {
+            self.notify(Notice::Consumed);
+        }
+        taken
+    }
+
+    /// Ready when one more message may be sent.
+    pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<Result<(), Status>> {
+        self.outbound.lock().poll_ready(cx)
+    }
+
+    /// Adds the message that `encode` appends. The caller has seen [`poll_ready`](Self::poll_ready).
+    pub(crate) fn push(&self, encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>) -> Result<(), Status> {
+        self.change_outbound(|outbound| outbound.push(encode))
+    }
+
+    /// Initial metadata; refused once it is on its way.
+    pub(crate) fn set_head(&self, head: Metadata) -> Result<(), Metadata> {
+        let mut outbound = self.outbound.lock();
+        if outbound.head_sent {
+            return Err(head);
+        }
+        outbound.head = Some(head);
+        Ok(())
+    }
+
+    /// Sends the initial metadata without waiting for a message.
+    pub(crate) fn flush_head(&self) {
+        self.change_outbound(|outbound| outbound.flush_head = true);
+    }
+
+    pub(crate) fn with_trailers<R>(&self, change: impl FnOnce(&mut Metadata) -> R) -> R {
+        change(&mut self.outbound.lock().trailers)
+    }
+
+    /// Nothing more will be sent.
+    pub(crate) fn finish(&self) {
+        self.change_outbound(|outbound| outbound.is_finished = true);
+    }
+
+    /// The user wants nothing more of the call.
+    pub(crate) fn abandon(&self) {
+        self.notify(Notice::Dropped);
+    }
+
+    fn change_outbound<R>(&self, change: impl FnOnce(&mut Outbound) -> R) -> R {
+        let (result, was_announced) = {
+            let mut outbound = self.outbound.lock();
+            let result = change(&mut outbound);
+            (result, std::mem::replace(&mut outbound.is_announced, true))
+        };
+        if !was_announced {
+            self.notify(Notice::Outbound);
+        }
+        result
+    }
+
+    // The owner's side.
+
+    /// While the owner runs the user's code itself, it looks into the outbox afterwards
+    /// anyway, and wants no letter.
+    pub(crate) fn hold_notices(&self) {
+        self.outbound.lock().is_announced = true;
+    }
+
+    /// Takes what waits, small octets through `copy`.
+    pub(crate) fn take_outgoing(&self, copy: impl FnOnce(&[u8])) -> Outgoing {
+        let mut outbound = self.outbound.lock();
+        outbound.is_announced = false;
+        let is_needed = outbound.flush_head || !outbound.is_empty();
+        let mut outgoing = Outgoing { is_finished: outbound.is_finished, ..Outgoing::default() };
+        if is_needed && !outbound.head_sent {
+            outbound.head_sent = true;
+            outgoing.head = Some(outbound.head.take().unwrap_or_default());
+        }
+        if outbound.pieces.is_empty() {
+            copy(&outbound.tail);
+            outbound.tail.clear();
+            return outgoing;
+        }
+        outgoing.pieces = outbound.take_pieces();
+        if !outbound.tail.is_empty() {
+            outgoing.pieces.push(Bytes::from(std::mem::take(&mut outbound.tail)));
+        }
+        outgoing
+    }
+
+    /// Whether the response head still waits, and what it holds.
+    pub(crate) fn take_head(&self) -> Option<Metadata> {
+        let mut outbound = self.outbound.lock();
+        let was_sent = std::mem::replace(&mut outbound.head_sent, true);
+        (!was_sent).then(|| outbound.head.take().unwrap_or_default())
+    }
+
+    pub(crate) fn take_trailers(&self) -> Metadata {
+        std::mem::take(&mut self.outbound.lock().trailers)
+    }
+
+    /// The engine holds this much of the call's output.
+    pub(crate) fn set_engine_len(&self, len: usize) {
+        wake(self.outbound.lock().set_engine_len(len));
+    }
+
+    /// A message arrived that cost `owed` octets of window.
+    pub(crate) fn push_message(&self, compressed: bool, frame: Frame<'_>, owed: usize) {
+        self.inbound.lock().push(compressed, frame, owed);
+    }
+
+    /// Wakes the reader after a batch.
+    pub(crate) fn wake_reader(&self) {
+        wake(self.inbound.lock().take_reader());
+    }
+
+    pub(crate) fn inbound_len(&self) -> usize {
+        self.inbound.lock().len()
+    }
+
+    /// Octets read since the last time, to be given back to the window.
+    pub(crate) fn take_consumed(&self) -> usize {
+        std::mem::take(&mut self.inbound.lock().consumed_len)
+    }
+
+    /// The peer's side ended.
+    pub(crate) fn finish_inbound(&self, end: InboundEnd) {
+        self.inbound.lock().finish(end);
+        self.wake_reader();
+    }
+
+    /// The call ended early: both boxes are emptied, and both users told.
+    pub(crate) fn abort(&self, status: &Status) {
+        self.inbound.lock().abort(status.clone());
+        self.wake_reader();
+        wake(self.outbound.lock().close(status.clone()));
+    }
+
+    /// Nothing more can be sent, while what arrived can still be read.
+    pub(crate) fn close_outbound(&self, status: Status) {
+        wake(self.outbound.lock().close(status));
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

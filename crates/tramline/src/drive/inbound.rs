@@ -1,0 +1,122 @@
+//! The inbox of a streaming call: messages that arrived and were not yet taken.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tramline_call::{Frame, Metadata, Status};
+
+/// Packed messages are handed over in blocks of about this length.
+const PACK_LEN_MAX: usize = 64 * 1024;
+/// Longer messages travel alone, as one shared block.
+const PACKED_MESSAGE_LEN_MAX: usize = 16 * 1024;
+/// Flag and length in front of a packed message.
+pub(crate) const PACKED_HEAD_LEN: usize = 5;
+
+/// What a reader takes in one go.
+#[derive(Debug)]
+pub(crate) enum Batch {
+    /// Messages one after another, each behind its flag and length.
+    Packed(Vec<u8>),
+    /// One long message.
+    Single {
+        compressed: bool,
+        message: Bytes,
+    },
+}
+
+/// How the peer's side of the call ended: in order, with its trailers, or not.
+pub(crate) type InboundEnd = Result<Metadata, Status>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Inbound {
+    batches: VecDeque<Batch>,
+    /// Octets of flow control that the reader gives back when it takes the front.
+    owed: VecDeque<usize>,
+    len: usize,
+    end: Option<InboundEnd>,
+    reader: Option<Waker>,
+    spare: Vec<u8>,
+    /// Octets taken and not yet given back to the window.
+    pub(super) consumed_len: usize,
+}
+
+impl Inbound {
+    /// Adds a whole message; `owed` is what it cost in flow control.
+    pub(super) fn push(&mut self, compressed: bool, frame: Frame<'_>, owed: usize) {
+        let len = frame.len();
+        if len > PACKED_MESSAGE_LEN_MAX {
+            self.len += len;
+            self.batches.push_back(Batch::Single { compressed, message: frame.into_bytes() });
+            self.owed.push_back(owed);
+            return;
+        }
+        let pack = match self.batches.back_mut() {
+            Some(Batch::Packed(pack)) if pack.len() + len <= PACK_LEN_MAX => {
+                if let Some(before) = self.owed.back_mut() {
+                    *before += owed;
+                }
+                pack
+            }
+            _ => {
+                self.batches.push_back(Batch::Packed(std::mem::take(&mut self.spare)));
+                self.owed.push_back(owed);
+                match self.batches.back_mut() {
+                    Some(Batch::Packed(pack)) => pack,
+                    _ => return,
+                }
+            }
+        };
+        self.len += PACKED_HEAD_LEN + len;
+        pack.push(u8::from(compressed));
+        pack.extend_from_slice(&(len as u32).to_be_bytes());
+        pack.extend_from_slice(frame.contiguous());
+    }
+
+    /// Octets that wait.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The peer's side ended; only the first end counts.
+    pub(super) fn finish(&mut self, end: InboundEnd) {
+        self.end.get_or_insert(end);
+    }
+
+    /// An early end: what waits is dropped.
+    pub(super) fn abort(&mut self, status: Status) {
+        self.batches.clear();
+        self.owed.clear();
+        self.len = 0;
+        self.end = Some(Err(status));
+    }
+
+    pub(super) fn take_reader(&mut self) -> Option<Waker> {
+        self.reader.take()
+    }
+
+    /// The next batch, or the end. `spare` is the memory of a batch that was read.
+    pub(super) fn poll_take(&mut self, cx: &Context<'_>, spare: Vec<u8>) -> Poll<Result<Batch, InboundEnd>> {
+        if spare.capacity() > self.spare.capacity() {
+            self.spare = spare;
+            self.spare.clear();
+        }
+        if let Some(batch) = self.batches.pop_front() {
+            self.consumed_len += self.owed.pop_front().unwrap_or(0);
+            self.len -= batch_len(&batch);
+            return Poll::Ready(Ok(batch));
+        }
+        if let Some(end) = &self.end {
+            return Poll::Ready(Err(end.clone()));
+        }
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+fn batch_len(batch: &Batch) -> usize {
+    match batch {
+        Batch::Packed(pack) => pack.len(),
+        Batch::Single { message, .. } => message.len(),
+    }
+}

@@ -1,0 +1,21 @@
+//! The only lock on the road.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A lock around one box: uncontended by design, and never held across an await,
+/// I/O or another lock.
+///
+/// A panic of user code while it is held (an encoder, say) ends that call alone, so
+/// poisoning means nothing here.
+#[derive(Debug, Default)]
+pub(crate) struct LeafLock<T>(Mutex<T>);
+
+impl<T> LeafLock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        LeafLock(Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

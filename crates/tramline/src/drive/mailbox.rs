@@ -1,0 +1,92 @@
+//! How everybody else talks to a connection's owner: typed letters in one box,
+//! which wakes the owner only when it is parked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
+
+use tramline_h2::StreamKey;
+
+use super::leaf_lock::LeafLock;
+
+#[derive(Debug)]
+struct Contents<L> {
+    letters: Vec<L>,
+    owner: Option<Waker>,
+}
+
+/// The box of one connection.
+#[derive(Debug)]
+pub(crate) struct Mailbox<L> {
+    contents: LeafLock<Contents<L>>,
+}
+
+impl<L> Default for Mailbox<L> {
+    fn default() -> Self {
+        Mailbox { contents: LeafLock::new(Contents { letters: Vec::new(), owner: None }) }
+    }
+}
+
+impl<L> Mailbox<L> {
+    pub(crate) fn post(&self, letter: L) {
+        let owner = {
+            let mut contents = self.contents.lock();
+            contents.letters.push(letter);
+            contents.owner.take()
+        };
+        if let Some(owner) = owner {
+            owner.wake();
+        }
+    }
+
+    /// Swaps the waiting letters into `taken`, which is empty.
+    pub(crate) fn take(&self, taken: &mut Vec<L>) {
+        std::mem::swap(&mut self.contents.lock().letters, taken);
+    }
+
+    /// The owner is about to park. False if a letter came in between.
+    pub(crate) fn park(&self, cx: &Context<'_>) -> bool {
+        let mut contents = self.contents.lock();
+        let is_empty = contents.letters.is_empty();
+        if is_empty {
+            contents.owner = Some(cx.waker().clone());
+        }
+        is_empty
+    }
+}
+
+/// Letters that a call's waker can write.
+pub(crate) trait WakeLetter: Send + 'static {
+    fn wake(call: StreamKey) -> Self;
+}
+
+/// The waker of one call's handler: a wake is one letter, however often it comes.
+#[derive(Debug)]
+pub(crate) struct CallWaker<L> {
+    mailbox: Arc<Mailbox<L>>,
+    call: StreamKey,
+    is_posted: AtomicBool,
+}
+
+impl<L: WakeLetter> CallWaker<L> {
+    pub(crate) fn new(mailbox: Arc<Mailbox<L>>, call: StreamKey) -> Arc<Self> {
+        Arc::new(CallWaker { mailbox, call, is_posted: AtomicBool::new(false) })
+    }
+
+    /// The handler is about to be polled: a wake from now on counts again.
+    pub(crate) fn rearm(&self) {
+        self.is_posted.store(false, Ordering::Release);
+    }
+}
+
+impl<L: WakeLetter> Wake for CallWaker<L> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_posted.swap(true, Ordering::AcqRel) {
+            self.mailbox.post(L::wake(self.call));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The outbox of a streaming call: messages encoded and not yet given to the engine.
+
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tramline_call::{Metadata, Status};
+
+use super::transfer::{Splices, cut};
+
+/// Unsent octets of one call before its producer waits.
+pub(crate) const OUTBOUND_LEN_MAX: usize = 64 * 1024;
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbound {
+    /// Complete pieces, in front of `tail`.
+    pub(super) pieces: Vec<Bytes>,
+    /// Envelopes one after another.
+    pub(super) tail: Vec<u8>,
+    pieces_len: usize,
+    /// Octets that the engine still holds for this call.
+    pub(super) engine_len: usize,
+    /// Initial metadata of a response, until it is sent.
+    pub(super) head: Option<Metadata>,
+    pub(super) head_sent: bool,
+    /// The application wants the head on its way before any message.
+    pub(super) flush_head: bool,
+    /// Trailers that the application gathered.
+    pub(super) trailers: Metadata,
+    /// The producer is done.
+    pub(super) is_finished: bool,
+    /// Why nothing can be sent any more.
+    closed: Option<Status>,
+    writer: Option<Waker>,
+    /// The owner knows already that there is something.
+    pub(super) is_announced: bool,
+}
+
+impl Outbound {
+    fn len(&self) -> usize {
+        self.pieces_len + self.tail.len() + self.engine_len
+    }
+
+    /// Room for one more message, however long it will be.
+    pub(super) fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<Result<(), Status>> {
+        if let Some(status) = &self.closed {
+            return Poll::Ready(Err(status.clone()));
+        }
+        if self.len() < OUTBOUND_LEN_MAX {
+            return Poll::Ready(Ok(()));
+        }
+        self.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Lets `encode` append one envelope; long pieces are spliced at their places.
+    pub(super) fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>) -> Result<(), Status> {
+        let start = self.tail.len();
+        let mut splices = Splices::new();
+        if let Err(status) = encode(&mut self.tail, &mut splices) {
+            self.tail.truncate(start);
+            return Err(status);
+        }
+        if let Some(pieces) = cut(&mut self.tail, splices) {
+            self.pieces_len += pieces.iter().map(Bytes::len).sum::<usize>();
+            self.pieces.extend(pieces);
+        }
+        Ok(())
+    }
+
+    /// Whether pieces or tail wait for the owner.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.tail.is_empty()
+    }
+
+    /// The owner took all pieces.
+    pub(super) fn take_pieces(&mut self) -> Vec<Bytes> {
+        self.pieces_len = 0;
+        std::mem::take(&mut self.pieces)
+    }
+
+    /// The engine holds `len` octets now; wakes a producer that has room again.
+    pub(super) fn set_engine_len(&mut self, len: usize) -> Option<Waker> {
+        self.engine_len = len;
+        if self.len() < OUTBOUND_LEN_MAX { self.writer.take() } else { None }
+    }
+
+    /// Nothing more can be sent; what waits is dropped.
+    pub(super) fn close(&mut self, status: Status) -> Option<Waker> {
+        self.pieces.clear();
+        self.pieces_len = 0;
+        self.tail = Vec::new();
+        self.closed.get_or_insert(status);
+        self.writer.take()
+    }
+}

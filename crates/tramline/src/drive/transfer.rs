@@ -1,0 +1,167 @@
+//! Messages to envelopes and back: codec, compression, and the five octets in front.
+
+use bytes::Bytes;
+use tramline_call::codec::{Decode, Encode, Frame, Limits, SPLICE_LEN_MIN, Sink};
+use tramline_call::{Encoding, Status};
+
+use crate::compression;
+
+/// Flag and length (gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message").
+pub(crate) const PREFIX_LEN: usize = 5;
+
+/// How to read messages of one type, without its codec's type.
+pub(crate) type DecodeFn<T> = fn(Frame<'_>, Limits) -> Result<T, Status>;
+
+/// Long pieces and their places among the octets.
+pub(crate) type Splices = Vec<(usize, Bytes)>;
+
+/// How messages of one call are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packing {
+    /// The encoding of messages that are compressed.
+    pub(crate) encoding: Encoding,
+    /// Whether the next message is compressed.
+    pub(crate) is_compressed: bool,
+    /// Longest message that may be sent, before compression.
+    pub(crate) message_len_max: usize,
+}
+
+impl Packing {
+    pub(crate) const PLAIN: Packing =
+        Packing { encoding: Encoding::Identity, is_compressed: false, message_len_max: usize::MAX };
+}
+
+/// One message behind its prefix: octets, or pieces where a long part was spliced in.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    octets: Vec<u8>,
+    pieces: Option<Vec<Bytes>>,
+}
+
+impl Envelope {
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Option<Vec<Bytes>>) {
+        (self.octets, self.pieces)
+    }
+
+    /// The whole as pieces in order.
+    pub(crate) fn into_pieces(self) -> Vec<Bytes> {
+        self.pieces.unwrap_or_else(|| vec![Bytes::from(self.octets)])
+    }
+
+    /// Encodes `message` behind its prefix.
+    pub(crate) fn encode<T, C: Encode<T>>(codec: C, message: &T, packing: Packing) -> Result<Envelope, Status> {
+        let hint = codec.size_hint(message).unwrap_or(0);
+        let mut octets = Vec::with_capacity(PREFIX_LEN + hint.min(SPLICE_LEN_MIN));
+        let mut splices = Vec::new();
+        encode_into(&mut octets, &mut splices, packing, |sink| codec.encode(message, sink))?;
+        Ok(Envelope { pieces: cut(&mut octets, splices), octets })
+    }
+
+    /// Puts octets that are a message already behind a prefix.
+    pub(crate) fn wrap(message: Bytes, packing: Packing) -> Result<Envelope, Status> {
+        let mut octets = Vec::with_capacity(PREFIX_LEN + message.len().min(SPLICE_LEN_MIN));
+        let mut splices = Vec::new();
+        encode_into(&mut octets, &mut splices, packing, |sink| {
+            sink.splice(message);
+            Ok(())
+        })?;
+        Ok(Envelope { pieces: cut(&mut octets, splices), octets })
+    }
+}
+
+/// Appends one envelope to `out`; long pieces go to `splices` with their place in `out`.
+pub(crate) fn encode_into(
+    out: &mut Vec<u8>,
+    splices: &mut Splices,
+    packing: Packing,
+    encode: impl FnOnce(&mut Sink<'_>) -> Result<(), Status>,
+) -> Result<(), Status> {
+    let start = out.len();
+    out.extend_from_slice(&[0; PREFIX_LEN]);
+    let mut sink = Sink::new(out, splices);
+    encode(&mut sink)?;
+    let len = out.len() - start - PREFIX_LEN + splices.iter().map(|(_, piece)| piece.len()).sum::<usize>();
+    if len > packing.message_len_max {
+        return Err(Status::resource_exhausted(format!(
+            "message of {len} bytes is longer than the limit of {} bytes for sending",
+            packing.message_len_max
+        )));
+    }
+    if packing.is_compressed && packing.encoding != Encoding::Identity {
+        return compress_tail(out, splices, start, packing.encoding);
+    }
+    patch_prefix(out, start, 0, len)
+}
+
+fn compress_tail(
+    out: &mut Vec<u8>,
+    splices: &mut Splices,
+    start: usize,
+    encoding: Encoding,
+) -> Result<(), Status> {
+    let mut plain = out.split_off(start + PREFIX_LEN);
+    if !splices.is_empty() {
+        let mut whole = Vec::with_capacity(plain.len());
+        let mut taken = 0;
+        for (at, piece) in splices.drain(..) {
+            let at = at - start - PREFIX_LEN;
+            whole.extend_from_slice(&plain[taken..at]);
+            whole.extend_from_slice(&piece);
+            taken = at;
+        }
+        whole.extend_from_slice(&plain[taken..]);
+        plain = whole;
+    }
+    compression::compress(encoding, &plain, out)?;
+    let len = out.len() - start - PREFIX_LEN;
+    patch_prefix(out, start, 1, len)
+}
+
+fn patch_prefix(out: &mut [u8], start: usize, flag: u8, len: usize) -> Result<(), Status> {
+    let len = u32::try_from(len)
+        .map_err(|_| Status::resource_exhausted(format!("message of {len} bytes does not fit a gRPC envelope")))?;
+    out[start] = flag;
+    out[start + 1..start + PREFIX_LEN].copy_from_slice(&len.to_be_bytes());
+    Ok(())
+}
+
+/// Cuts `octets` at the places of `splices` into pieces; `None` if there are none.
+pub(super) fn cut(octets: &mut Vec<u8>, splices: Splices) -> Option<Vec<Bytes>> {
+    if splices.is_empty() {
+        return None;
+    }
+    let whole = Bytes::from(std::mem::take(octets));
+    let mut pieces = Vec::with_capacity(splices.len() * 2 + 1);
+    let mut taken = 0;
+    for (at, piece) in splices {
+        if at > taken {
+            pieces.push(whole.slice(taken..at));
+        }
+        pieces.push(piece);
+        taken = at;
+    }
+    if taken < whole.len() {
+        pieces.push(whole.slice(taken..));
+    }
+    Some(pieces)
+}
+
+/// Decodes one message, decompressing it first if its flag says so.
+pub(crate) fn decode<T>(
+    frame: Frame<'_>,
+    compressed: bool,
+    encoding: Encoding,
+    limits: Limits,
+    decode: DecodeFn<T>,
+) -> Result<T, Status> {
+    if !compressed {
+        return decode(frame, limits);
+    }
+    let plain = compression::decompress(encoding, frame.contiguous(), limits.message_len_max)?;
+    decode(Frame::Shared(Bytes::from(plain)), limits)
+}
+
+/// The decoder of `T` by codec `C`, as a plain function.
+pub(crate) fn decode_fn<T, C: Decode<T> + Default>() -> DecodeFn<T> {
+    |frame, limits| C::default().decode(frame, limits)
+}

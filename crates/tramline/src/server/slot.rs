@@ -1,0 +1,137 @@
+//! Where a handler's future lives: a pinned slot that is used again and again.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use tramline_call::codec::{Frame, Limits};
+use tramline_call::{Encoding, Metadata, Status};
+
+use super::connection::reply::ReplyWriter;
+use super::replies::EncodeFn;
+use crate::context::CallContext;
+use crate::drive::exchange::Exchange;
+use crate::drive::transfer::Packing;
+use crate::request::Request;
+use crate::response::Response;
+
+/// What a handler starts with.
+pub(crate) struct Start<'a> {
+    pub(crate) metadata: Metadata,
+    pub(crate) context: Arc<CallContext>,
+    /// The one message of a unary or server-streaming request.
+    pub(crate) message: Option<(Frame<'a>, bool)>,
+    /// The boxes of a call that streams in either direction.
+    pub(crate) exchange: Option<Arc<Exchange>>,
+    /// How the peer compresses.
+    pub(crate) encoding: Encoding,
+    pub(crate) packing: Packing,
+    pub(crate) limits: Limits,
+}
+
+impl Start<'_> {
+    pub(crate) fn request<T>(metadata: Metadata, context: Arc<CallContext>, message: T) -> Request<T> {
+        Request::received(message, metadata, context)
+    }
+}
+
+/// A handler's future, whatever its type.
+pub(crate) trait CallSlot: Send {
+    /// Decodes the request and makes the future.
+    fn start(self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status>;
+    /// Polls the future; when it is ready, a unary reply has been written.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Poll<Result<(), Status>>;
+    /// Drops the future.
+    fn clear(self: Pin<&mut Self>);
+}
+
+pub(crate) type BoxSlot = Pin<Box<dyn CallSlot>>;
+
+pin_project! {
+    /// The future of a handler that returns one reply.
+    pub(crate) struct UnarySlot<B, F, T> {
+        begin: Arc<B>,
+        encode: EncodeFn<T>,
+        #[pin]
+        future: Option<F>,
+    }
+}
+
+impl<B, F, T> UnarySlot<B, F, T> {
+    pub(crate) fn new(begin: Arc<B>, encode: EncodeFn<T>) -> Self {
+        UnarySlot { begin, encode, future: None }
+    }
+}
+
+impl<B, F, T> CallSlot for UnarySlot<B, F, T>
+where
+    B: Fn(Start<'_>) -> Result<F, Status> + Send + Sync,
+    F: Future<Output = Result<Response<T>, Status>> + Send,
+    T: Send,
+{
+    fn start(self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status> {
+        let mut this = self.project();
+        let future = (this.begin)(start)?;
+        this.future.set(Some(future));
+        Ok(())
+    }
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Poll<Result<(), Status>> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let outcome = ready!(future.poll(cx));
+        this.future.set(None);
+        Poll::Ready(outcome.and_then(|response| {
+            let is_compressible = response.is_compressible();
+            let (message, metadata, trailers) = response.into_parts();
+            let encode = *this.encode;
+            reply.unary(metadata, trailers, is_compressible, |sink| encode(&message, sink))
+        }))
+    }
+
+    fn clear(self: Pin<&mut Self>) {
+        self.project().future.set(None);
+    }
+}
+
+pin_project! {
+    /// The future of a handler that writes its replies to a sink.
+    pub(crate) struct StreamingSlot<B, F> {
+        begin: Arc<B>,
+        #[pin]
+        future: Option<F>,
+    }
+}
+
+impl<B, F> StreamingSlot<B, F> {
+    pub(crate) fn new(begin: Arc<B>) -> Self {
+        StreamingSlot { begin, future: None }
+    }
+}
+
+impl<B, F> CallSlot for StreamingSlot<B, F>
+where
+    B: Fn(Start<'_>) -> Result<F, Status> + Send + Sync,
+    F: Future<Output = Result<(), Status>> + Send,
+{
+    fn start(self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status> {
+        let mut this = self.project();
+        let future = (this.begin)(start)?;
+        this.future.set(Some(future));
+        Ok(())
+    }
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, _reply: &mut ReplyWriter<'_>) -> Poll<Result<(), Status>> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let outcome = ready!(future.poll(cx));
+        this.future.set(None);
+        Poll::Ready(outcome)
+    }
+
+    fn clear(self: Pin<&mut Self>) {
+        self.project().future.set(None);
+    }
+}

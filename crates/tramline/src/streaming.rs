@@ -1,0 +1,158 @@
+//! A stream of messages that arrives.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use tramline_call::codec::{Frame, Limits};
+use tramline_call::{Encoding, Metadata, Status};
+
+use crate::drive::exchange::Exchange;
+use crate::drive::inbound::{Batch, PACKED_HEAD_LEN};
+use crate::drive::transfer::{self, DecodeFn};
+
+/// Messages that the peer sends, one at a time.
+///
+/// A client dropping it cancels the call; a server dropping it lets the rest of the
+/// request go unread.
+///
+/// ```
+/// # async fn f(mut replies: tramline::Streaming<bytes::Bytes>) -> Result<(), tramline::Status> {
+/// while let Some(reply) = replies.message().await? {
+///     println!("{} bytes", reply.len());
+/// }
+/// let trailers = replies.trailers();
+/// # let _ = trailers; Ok(()) }
+/// ```
+pub struct Streaming<T> {
+    exchange: Arc<Exchange>,
+    packed: Vec<u8>,
+    packed_at: usize,
+    decode: DecodeFn<T>,
+    encoding: Encoding,
+    limits: Limits,
+    end: Option<Result<Metadata, Status>>,
+    /// Dropping this half ends the call.
+    cancels: bool,
+}
+
+impl<T> std::fmt::Debug for Streaming<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streaming").field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+impl<T> Streaming<T> {
+    pub(crate) fn new(exchange: Arc<Exchange>, decode: DecodeFn<T>, encoding: Encoding, limits: Limits) -> Self {
+        Streaming {
+            exchange,
+            packed: Vec::new(),
+            packed_at: 0,
+            decode,
+            encoding,
+            limits,
+            end: None,
+            cancels: false,
+        }
+    }
+
+    /// A client's stream: dropping it cancels the call.
+    pub(crate) fn cancelling(mut self) -> Self {
+        self.cancels = true;
+        self
+    }
+
+    /// The next message; `None` when the peer ended its side in order.
+    ///
+    /// # Errors
+    /// The call's status, if it is not OK; the same again if asked again.
+    pub async fn message(&mut self) -> Result<Option<T>, Status> {
+        std::future::poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// The trailers, once [`message`](Self::message) has answered `None`.
+    #[must_use]
+    pub fn trailers(&self) -> Option<&Metadata> {
+        self.end.as_ref()?.as_ref().ok()
+    }
+
+    /// [`message`](Self::message) as a poll.
+    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
+        loop {
+            if let Some(message) = self.unpack() {
+                return Poll::Ready(self.check(message).map(Some));
+            }
+            match &self.end {
+                Some(Ok(_)) => return Poll::Ready(Ok(None)),
+                Some(Err(status)) => return Poll::Ready(Err(status.clone())),
+                None => {}
+            }
+            self.packed_at = 0;
+            let spare = std::mem::take(&mut self.packed);
+            match self.exchange.poll_take(cx, spare) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(Batch::Packed(packed))) => self.packed = packed,
+                Poll::Ready(Ok(Batch::Single { compressed, message })) => {
+                    let message = self.decode(Frame::Shared(message), compressed);
+                    return Poll::Ready(self.check(message).map(Some));
+                }
+                Poll::Ready(Err(end)) => self.end = Some(end),
+            }
+        }
+    }
+
+    /// The next message of the batch at hand.
+    fn unpack(&mut self) -> Option<Result<T, Status>> {
+        let rest = self.packed.get(self.packed_at..)?;
+        let (&[flag, l0, l1, l2, l3], rest) = rest.split_first_chunk::<PACKED_HEAD_LEN>()?;
+        let len = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
+        let message = rest.get(..len)?;
+        self.packed_at += PACKED_HEAD_LEN + len;
+        Some(transfer::decode(Frame::Slice(message), flag != 0, self.encoding, self.limits, self.decode))
+    }
+
+    fn decode(&self, frame: Frame<'_>, compressed: bool) -> Result<T, Status> {
+        transfer::decode(frame, compressed, self.encoding, self.limits, self.decode)
+    }
+
+    /// A message that cannot be read ends the stream.
+    fn check(&mut self, message: Result<T, Status>) -> Result<T, Status> {
+        message.inspect_err(|status| {
+            self.packed = Vec::new();
+            self.end = Some(Err(status.clone()));
+            self.exchange.abandon();
+        })
+    }
+}
+
+impl<T> Stream for Streaming<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let had_failed = matches!(this.end, Some(Err(_)));
+        match this.poll_message(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(_)) if had_failed => Poll::Ready(None),
+            Poll::Ready(message) => Poll::Ready(message.transpose()),
+        }
+    }
+}
+
+impl<T> Drop for Streaming<T> {
+    fn drop(&mut self) {
+        if self.cancels && self.end.is_none() {
+            self.exchange.abandon();
+        }
+    }
+}
+
+// Decoding goes through a plain function; nothing of `T` is stored.
+impl<T> Unpin for Streaming<T> {}
+
+/// The octets of each message as they are.
+pub(crate) fn raw(frame: Frame<'_>, _limits: Limits) -> Result<Bytes, Status> {
+    Ok(frame.into_bytes())
+}
