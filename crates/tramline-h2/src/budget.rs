@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn the_error_names_the_budget() {
-        let mut ledger = Ledger::new(&Limits { ping_burst: 0, ping_refill_per_s: 0, ..Limits::default() }, Duration::ZERO);
+        let mut ledger =
+            Ledger::new(&Limits { ping_burst: 0, ping_refill_per_s: 0, ..Limits::default() }, Duration::ZERO);
         let error = ledger.charge(Cost::Ping, Duration::from_secs(9)).unwrap_err();
         assert_eq!(error.detail(), "too_many_pings");
         assert_eq!(error.reason(), crate::Reason::ENHANCE_YOUR_CALM);

@@ -72,7 +72,8 @@ impl Schedule {
     /// Takes the stream whose turn it is; the caller enqueues it again if it has more.
     pub(crate) fn dequeue(&mut self, store: &mut Store) -> Option<StreamKey> {
         loop {
-            let from_express = !self.express.is_empty() && (self.express_len < EXPRESS_BURST_LEN || self.bulk.is_empty());
+            let from_express =
+                !self.express.is_empty() && (self.express_len < EXPRESS_BURST_LEN || self.bulk.is_empty());
             let key = if from_express { self.express.pop_front() } else { self.bulk.pop_front() }?;
             let Some(stream) = store.get_mut(key) else { continue };
             stream.place = Place::None;

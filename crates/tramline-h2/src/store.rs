@@ -131,9 +131,10 @@ impl Store {
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = StreamKey> + '_ {
-        self.slots.iter().enumerate().filter_map(|(slot, stream)| {
-            stream.as_ref().map(|s| StreamKey { slot: slot as u32, id: s.id })
-        })
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, stream)| stream.as_ref().map(|s| StreamKey { slot: slot as u32, id: s.id }))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {

@@ -47,9 +47,7 @@ impl TimerTable {
 
     /// A timer that is due, stopped by this call.
     pub(crate) fn take_due(&mut self, now: Duration) -> Option<Timer> {
-        let due = Timer::ALL
-            .into_iter()
-            .find(|&timer| self.deadlines[timer as usize].is_some_and(|at| at <= now))?;
+        let due = Timer::ALL.into_iter().find(|&timer| self.deadlines[timer as usize].is_some_and(|at| at <= now))?;
         self.stop(due);
         Some(due)
     }

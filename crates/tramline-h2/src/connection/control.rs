@@ -264,7 +264,9 @@ impl<C: Classifier> Connection<C> {
     fn end_unprocessed(&mut self, last_stream_id: u32) {
         let keys: alloc::vec::Vec<_> = self.store.keys().filter(|key| key.id > last_stream_id).collect();
         for key in keys {
-            let Some(stream) = self.store.get_mut(key).filter(|s| s.local && s.state != State::Closed) else { continue };
+            let Some(stream) = self.store.get_mut(key).filter(|s| s.local && s.state != State::Closed) else {
+                continue;
+            };
             let held = stream.held;
             stream.state = State::Closed;
             self.close(key);

@@ -244,7 +244,8 @@ impl<C: Classifier> Connection<C> {
                 Timer::HeaderBlock => (Reason::ENHANCE_YOUR_CALM, "field block not finished in time"),
                 Timer::WriteStall => (Reason::ENHANCE_YOUR_CALM, "the peer reads too slowly"),
             };
-            let error = ConnectionError { kind: crate::ErrorKind::Timeout, ..ConnectionError::with_reason(reason, detail) };
+            let error =
+                ConnectionError { kind: crate::ErrorKind::Timeout, ..ConnectionError::with_reason(reason, detail) };
             return Err(self.fail(error));
         }
         Ok(())

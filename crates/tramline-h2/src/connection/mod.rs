@@ -103,7 +103,9 @@ enum Drain {
     /// GOAWAY(2³¹−1) is out; streams in flight still count.
     Announced,
     /// GOAWAY with the last stream that is served is out.
-    Final { last_stream_id: u32 },
+    Final {
+        last_stream_id: u32,
+    },
 }
 
 /// The HTTP/2 engine of one connection.

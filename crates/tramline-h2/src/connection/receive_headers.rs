@@ -56,7 +56,8 @@ impl<C: Classifier> Connection<C> {
             return self.finish_block(head.stream_id, end_stream, fragment);
         }
         self.start_block_timer();
-        let block = OpenBlock { stream_id: head.stream_id, end_stream, fragment: fragment.to_vec(), continuation_count: 0 };
+        let block =
+            OpenBlock { stream_id: head.stream_id, end_stream, fragment: fragment.to_vec(), continuation_count: 0 };
         self.open_block = Some(block);
         Ok(None)
     }
@@ -253,10 +254,8 @@ fn strip_front(head: FrameHead, payload: &[u8]) -> Result<&[u8], ConnectionError
         super::control::check_dependency(head.stream_id, priority)?;
         fragment = rest;
     }
-    let len = fragment
-        .len()
-        .checked_sub(padding_len)
-        .ok_or(ConnectionError::protocol("padding is longer than the frame"))?;
+    let len =
+        fragment.len().checked_sub(padding_len).ok_or(ConnectionError::protocol("padding is longer than the frame"))?;
     Ok(&fragment[..len])
 }
 

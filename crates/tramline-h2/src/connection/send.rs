@@ -168,8 +168,7 @@ impl<C: Classifier> Connection<C> {
         out.truncate(start);
         let count = block.len().div_ceil(frame_len_max);
         for (n, fragment) in block.chunks(frame_len_max).enumerate() {
-            let (kind, first_flag) =
-                if n == 0 { (FrameKind::Headers, end_flag) } else { (FrameKind::Continuation, 0) };
+            let (kind, first_flag) = if n == 0 { (FrameKind::Headers, end_flag) } else { (FrameKind::Continuation, 0) };
             let last_flag = if n + 1 == count { flags::END_HEADERS } else { 0 };
             write_head(out, fragment.len(), kind, first_flag | last_flag, key.id);
             out.extend_from_slice(fragment);

@@ -95,7 +95,8 @@ impl<C: Classifier> Connection<C> {
         let frame_len_max = self.peer.frame_len_max as usize;
         let Some(stream) = self.store.get_mut(key) else { return false };
         let queue = &mut stream.queue;
-        let len = queue.len.min(stream.send_window.available()).min(connection_len).min(frame_len_max).min(queue.deficit);
+        let len =
+            queue.len.min(stream.send_window.available()).min(connection_len).min(frame_len_max).min(queue.deficit);
         let ends_here = queue.end_stream && queue.trailers.is_none() && len == queue.len;
         if len == 0 && !ends_here {
             return false;

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::field::FieldKind;
 use super::ENTRY_OVERHEAD_LEN;
+use super::field::FieldKind;
 
 /// Memory above this is given back when the block is cleared.
 const OCTETS_KEPT_MAX: usize = 4 * 1024;
@@ -122,7 +122,13 @@ impl<T: Copy> FieldBlock<T> {
     }
 
     /// Counts a field. False once the section is over `list_len_max` or `field_count_max`.
-    pub(super) fn count(&mut self, name_len: usize, value_len: usize, list_len_max: usize, field_count_max: usize) -> bool {
+    pub(super) fn count(
+        &mut self,
+        name_len: usize,
+        value_len: usize,
+        list_len_max: usize,
+        field_count_max: usize,
+    ) -> bool {
         self.list_len += name_len + value_len + ENTRY_OVERHEAD_LEN;
         self.field_count += 1;
         self.oversize |= self.list_len > list_len_max || self.field_count > field_count_max;

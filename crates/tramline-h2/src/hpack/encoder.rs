@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::ring::Ring;
 use super::static_table::{self, STATIC_TABLE};
-use super::{huffman, integer, ENTRY_OVERHEAD_LEN};
+use super::{ENTRY_OVERHEAD_LEN, huffman, integer};
 
 /// Strings shorter than this are sent as they are: on them Huffman costs more time
 /// than the octets that it saves.

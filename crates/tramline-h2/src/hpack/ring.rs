@@ -103,9 +103,10 @@ impl<T: Copy> Ring<T> {
     /// The index of the newest entry whose mark and octets fit.
     pub(super) fn find(&self, is_marked: impl Fn(&T) -> bool, fits: impl Fn(&[u8], &[u8]) -> bool) -> Option<usize> {
         let newest_first = self.slots.iter().rev().enumerate();
-        newest_first.filter(|(_, slot)| is_marked(&slot.mark)).map(|(index, _)| index).find(|&index| {
-            self.get(index).is_some_and(|entry| fits(entry.name, entry.value))
-        })
+        newest_first
+            .filter(|(_, slot)| is_marked(&slot.mark))
+            .map(|(index, _)| index)
+            .find(|&index| self.get(index).is_some_and(|entry| fits(entry.name, entry.value)))
     }
 }
 

@@ -62,7 +62,8 @@ pub(super) static STATIC_TABLE: [(&[u8], &[u8]); 61] = [
     (b"user-agent", b""),
     (b"vary", b""),
     (b"via", b""),
-    (b"www-authenticate", b""),];
+    (b"www-authenticate", b""),
+];
 
 /// The entries whose values a sender is likely to use as they are.
 pub(super) const COMPLETE_COUNT: usize = 16;
