@@ -1,0 +1,177 @@
+//! Time. No other file names a clock or a timer, so that a simulator can replace both.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How far the epoch lies before the first use: a paused clock may have started earlier.
+const EPOCH_AGE: Duration = Duration::from_secs(3600);
+
+static EPOCH: OnceLock<Instant> = OnceLock::new();
+
+fn epoch() -> Instant {
+    *EPOCH.get_or_init(|| {
+        let now = std::time::Instant::now();
+        Instant::from_std(now.checked_sub(EPOCH_AGE).unwrap_or(now))
+    })
+}
+
+/// A future that is ready at a certain time.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where a clock takes its time from: a simulator's, in place of the runtime's.
+pub trait TimeSource: Send + Sync + 'static {
+    /// Time since an epoch of its own, never decreasing.
+    fn now(&self) -> Duration;
+    /// Ready when [`now`](Self::now) has reached `at`.
+    fn sleep_until(&self, at: Duration) -> Sleep;
+}
+
+#[derive(Clone)]
+enum Source {
+    /// tokio's clock, which tests can pause.
+    Runtime,
+    Custom(Arc<dyn TimeSource>),
+}
+
+/// The time of a server or a channel. Cheap to clone.
+#[derive(Clone)]
+pub struct Clock {
+    source: Source,
+}
+
+impl Default for Clock {
+    /// The clock of the tokio runtime.
+    fn default() -> Self {
+        Clock { source: Source::Runtime }
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Clock({:?})", self.now())
+    }
+}
+
+impl Clock {
+    /// A clock of the caller's own.
+    pub fn custom(source: impl TimeSource) -> Self {
+        Clock { source: Source::Custom(Arc::new(source)) }
+    }
+
+    /// Time since the clock's epoch. All clocks of the runtime share one epoch.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        match &self.source {
+            Source::Runtime => Instant::now().saturating_duration_since(epoch()),
+            Source::Custom(source) => source.now(),
+        }
+    }
+
+    /// Ready at `at`.
+    pub(crate) fn sleep_until(&self, at: Duration) -> Sleep {
+        match &self.source {
+            Source::Runtime => Box::pin(tokio::time::sleep_until(epoch() + at)),
+            Source::Custom(source) => source.sleep_until(at),
+        }
+    }
+
+    /// Ready after `duration`.
+    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep_until(self.now().saturating_add(duration))
+    }
+
+    /// `future`'s output, or `None` if `duration` passes first.
+    pub(crate) async fn timeout<F: Future>(&self, duration: Duration, future: F) -> Option<F::Output> {
+        let mut sleep = self.sleep(duration);
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            sleep.as_mut().poll(cx).map(|()| None)
+        })
+        .await
+    }
+
+    pub(crate) fn timer(&self) -> Timer {
+        Timer { clock: self.clone(), armed: None }
+    }
+}
+
+struct Armed {
+    at: Duration,
+    sleep: Sleep,
+    /// Who is woken.
+    waker: Option<Waker>,
+}
+
+/// One timer that is set again and again: a connection has one for everything.
+///
+/// It is armed anew only for an earlier time; for a later one it fires once too often,
+/// which is cheaper than a visit to the timer wheel with every call.
+pub(crate) struct Timer {
+    clock: Clock,
+    armed: Option<Armed>,
+}
+
+impl Timer {
+    /// Whether `at` has passed; if not, the task is woken then.
+    pub(crate) fn poll_at(&mut self, cx: &mut Context<'_>, now: Duration, at: Option<Duration>) -> bool {
+        let Some(at) = at else { return false };
+        if at <= now {
+            return true;
+        }
+        let is_useful = |armed: &&mut Armed| armed.at <= at && armed.at > now;
+        let armed = match self.armed.as_mut().filter(is_useful) {
+            Some(armed) => armed,
+            None => self.armed.insert(Armed { at, sleep: self.clock.sleep_until(at), waker: None }),
+        };
+        if armed.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return false;
+        }
+        armed.waker = Some(cx.waker().clone());
+        armed.sleep.as_mut().poll(cx).is_ready()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_fires_at_its_time_and_can_be_set_earlier() {
+        let clock = Clock::default();
+        let mut timer = clock.timer();
+        let start = clock.now();
+        for (first_ms, then_ms) in [(50, 20), (20, 50), (10, 10)] {
+            let begin = clock.now();
+            let first = begin + Duration::from_millis(first_ms);
+            let then = begin + Duration::from_millis(then_ms);
+            let mut is_first_poll = true;
+            std::future::poll_fn(|cx| {
+                if is_first_poll {
+                    is_first_poll = false;
+                    assert!(!timer.poll_at(cx, clock.now(), Some(first)));
+                }
+                if timer.poll_at(cx, clock.now(), Some(then)) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            let passed = clock.now() - begin;
+            assert!(passed >= Duration::from_millis(then_ms), "{passed:?}");
+            assert!(passed <= Duration::from_millis(then_ms + 2), "{passed:?}");
+        }
+        assert!(clock.now() > start);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn timeout_ends_a_future_that_is_late() {
+        let clock = Clock::default();
+        assert_eq!(clock.timeout(Duration::from_secs(1), std::future::ready(3)).await, Some(3));
+        assert_eq!(clock.timeout(Duration::from_secs(1), std::future::pending::<()>()).await, None);
+    }
+}
