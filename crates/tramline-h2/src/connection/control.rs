@@ -133,7 +133,7 @@ impl<C: Classifier> Connection<C> {
         if head.has(flags::ACK) {
             return self.handle_settings_ack(payload).map(|()| None);
         }
-        if payload.len() % 6 != 0 {
+        if !payload.len().is_multiple_of(6) {
             return Err(FRAME_SIZE);
         }
         self.ledger.charge(Cost::Settings, self.now)?;

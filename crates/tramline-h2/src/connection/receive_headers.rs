@@ -261,10 +261,7 @@ fn strip_front(head: FrameHead, payload: &[u8]) -> Result<&[u8], ConnectionError
 
 /// The rules of a section as a whole (RFC 9113 §8.1, §8.3); those of single fields
 /// were checked when they entered the table. `None` is malformed.
-fn check_section<T: Copy>(fields: &FieldBlock<T>, expected: Expected) -> Option<Section>
-where
-    T: Default + core::fmt::Debug,
-{
+fn check_section<T: Copy>(fields: &FieldBlock<T>, expected: Expected) -> Option<Section> {
     let mut section = Section::default();
     let mut seen = 0u32;
     let mut is_past_pseudo = false;

@@ -11,7 +11,7 @@ const FIELDS_KEPT_MAX: usize = 64;
 
 /// One field of a block; its octets are in the block.
 #[derive(Clone, Copy, Debug)]
-pub struct Field<T> {
+pub(super) struct Field<T> {
     /// What RFC 9113 says of it.
     pub kind: FieldKind,
     /// What the classifier says of it.

@@ -92,11 +92,11 @@ impl Encoder {
 
     /// Appends one field.
     pub fn encode(&mut self, name: &[u8], value: &[u8], indexing: Indexing, out: &mut Vec<u8>) {
-        if name.first() == Some(&b':') {
-            if let Some(index) = static_table::find(name, value) {
-                integer::encode(index, 7, 0x80, out);
-                return;
-            }
+        if name.first() == Some(&b':')
+            && let Some(index) = static_table::find(name, value)
+        {
+            integer::encode(index, 7, 0x80, out);
+            return;
         }
         if indexing != Indexing::Incremental {
             let first = if indexing == Indexing::Never { 0x10 } else { 0 };

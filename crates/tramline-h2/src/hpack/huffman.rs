@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-const EOS: usize = 256;
 const CODE_BITS_MAX: usize = 30;
 /// Codes up to this length are decoded by one look-up; they are all that text needs.
 const FAST_BITS: u32 = 9;
@@ -445,7 +444,7 @@ mod tests {
         assert_eq!(decoded(&[0b0000_0110]), None);
         assert_eq!(decoded(&[0b0000_0111, 0xff]), None);
         assert_eq!(decoded(&[0xff, 0xff, 0xff, 0xff]), None);
-        assert_eq!(CODES[EOS], (0x3fff_ffff, 30));
+        assert_eq!(CODES[256], (0x3fff_ffff, 30));
     }
 
     #[test]

@@ -188,6 +188,7 @@ fn blocked_streams_take_one_place_each() {
         script.output();
     }
     script.feed(&window_update(0, 4_000));
-    let data: usize = script.output().iter().filter(|(h, _)| h.kind == FrameKind::Data).map(|(h, _)| h.len as usize).sum();
+    let data: usize =
+        script.output().iter().filter(|(h, _)| h.kind == FrameKind::Data).map(|(h, _)| h.len as usize).sum();
     assert_eq!(data, 4_000);
 }

@@ -98,7 +98,10 @@ fn released_octets_come_back_at_a_quarter_and_padding_at_once() {
     script.data(1, &[0; 1], false);
     script.engine.release_capacity(key, 1);
     let updates = script.output();
-    assert_eq!(updates.iter().map(|(head, _)| (head.kind, head.stream_id)).collect::<Vec<_>>()[0], (FrameKind::WindowUpdate, 1));
+    assert_eq!(
+        updates.iter().map(|(head, _)| (head.kind, head.stream_id)).collect::<Vec<_>>()[0],
+        (FrameKind::WindowUpdate, 1)
+    );
     assert_eq!(updates[0].1, 250u32.to_be_bytes());
     // 250 octets of padding and no payload: all of it is given back unasked.
     let mut padded = vec![249];

@@ -28,7 +28,7 @@ fn connection_errors_row_by_row() {
         (FrameKind::Headers, flags::END_HEADERS | flags::PRIORITY, 3, &[0, 0, 0], size),
         (FrameKind::Headers, flags::END_HEADERS | flags::PRIORITY, 3, &[0, 0, 0, 3, 0, 0x82], protocol),
         (FrameKind::Headers, flags::END_HEADERS, 3, &[0xff, 0xff, 0xff, 0xff, 0x0f], Reason::COMPRESSION_ERROR),
-        (FrameKind::Headers, flags::END_HEADERS, 3, &[0xbe], Reason::COMPRESSION_ERROR),
+        (FrameKind::Headers, flags::END_HEADERS, 3, &[0xfe], Reason::COMPRESSION_ERROR),
         (FrameKind::Priority, 0, 0, &[0; 5], protocol),
         (FrameKind::Priority, 0, 1, &[0; 4], size),
         (FrameKind::Priority, 0, 1, &[0, 0, 0, 1, 0], protocol),
@@ -105,10 +105,14 @@ fn input_may_be_cut_anywhere() {
             script.feed(chunk);
         });
         assert!(script.error.is_none());
-        let body: Vec<u8> = script.seen.iter().flat_map(|seen| match seen {
-            Seen::Data(1, bytes, _) => bytes.clone(),
-            _ => Vec::new(),
-        }).collect();
+        let body: Vec<u8> = script
+            .seen
+            .iter()
+            .flat_map(|seen| match seen {
+                Seen::Data(1, bytes, _) => bytes.clone(),
+                _ => Vec::new(),
+            })
+            .collect();
         assert_eq!(body, b"hello you");
         let ends = script.seen.iter().filter(|seen| matches!(seen, Seen::Data(_, _, true))).count();
         assert_eq!(ends, 1);

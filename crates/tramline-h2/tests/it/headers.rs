@@ -48,7 +48,9 @@ fn malformed_requests_are_stream_errors_and_nothing_more() {
 
 #[test]
 fn valid_requests_pass() {
-    for fields in [without(":authority"), with(&[("host", "h")]), with(&[("cookie", "a"), ("cookie", "b")]), without("te")] {
+    for fields in
+        [without(":authority"), with(&[("host", "h")]), with(&[("cookie", "a"), ("cookie", "b")]), without("te")]
+    {
         let mut script = Script::server();
         script.headers(1, &fields, true);
         assert_eq!(script.seen.len(), 1, "{fields:?}");
@@ -139,7 +141,8 @@ fn informational_responses_are_skipped() {
 
 #[test]
 fn a_response_without_status_is_malformed() {
-    for fields in [&[("x", "y")][..], &[(":status", "200"), (":status", "200")], &[(":path", "/")], &[(":status", "2")]] {
+    for fields in [&[("x", "y")][..], &[(":status", "200"), (":status", "200")], &[(":path", "/")], &[(":status", "2")]]
+    {
         let mut script = Script::client();
         let _ = script.engine.send_request(script.now, true, |f| {
             REQUEST.iter().for_each(|(n, v)| f.field(n.as_bytes(), v.as_bytes(), Unindexed));
@@ -155,10 +158,13 @@ fn long_sections_are_cut_into_continuations() {
     server.request(1, true);
     let key = server.keys[0];
     let value = "v".repeat(50_000);
-    server.engine.send_headers(key, false, |f| {
-        f.field(b":status", b"200", Incremental);
-        f.field(b"x-long", value.as_bytes(), Unindexed);
-    }).unwrap();
+    server
+        .engine
+        .send_headers(key, false, |f| {
+            f.field(b":status", b"200", Incremental);
+            f.field(b"x-long", value.as_bytes(), Unindexed);
+        })
+        .unwrap();
     let frames = server.output();
     assert!(frames.len() > 1);
     assert_eq!(frames[0].0.kind, FrameKind::Headers);

@@ -5,8 +5,5 @@ mod flow_control;
 mod frames;
 mod goaway;
 mod headers;
-mod hpack_vectors;
-mod operations;
-mod pair;
 mod state_table;
 mod wire;

@@ -92,10 +92,7 @@ fn every_state_and_input_is_as_the_rfc_says() {
                 Ok(HalfClosedRemote),
             ],
         ),
-        (
-            Closed,
-            [LOCAL, LOCAL, CLOSED, CLOSED, LOCAL, LOCAL, CLOSED, CLOSED, LOCAL, Ok(Closed), Ok(Closed)],
-        ),
+        (Closed, [LOCAL, LOCAL, CLOSED, CLOSED, LOCAL, LOCAL, CLOSED, CLOSED, LOCAL, Ok(Closed), Ok(Closed)]),
     ];
     for (state, row) in table {
         for (input, expected) in INPUTS.into_iter().zip(row) {

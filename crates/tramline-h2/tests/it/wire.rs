@@ -6,11 +6,11 @@ use tramline_h2::frame::{FrameHead, FrameKind, PREFACE, flags};
 use tramline_h2::hpack::{Encoder, Opaque};
 use tramline_h2::{Config, Connection, ConnectionError, Event, Indexing, Limits, Reason, Role, StreamKey};
 
-pub type Engine = Connection<Opaque>;
+pub(crate) type Engine = Connection<Opaque>;
 
 /// What an event was, with its octets.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Seen {
+pub(crate) enum Seen {
     Headers(u32, Vec<(String, String)>, bool),
     Trailers(u32, Vec<(String, String)>),
     Data(u32, Vec<u8>, bool),
@@ -20,7 +20,7 @@ pub enum Seen {
 }
 
 /// A server engine, and the client as a script of frames.
-pub struct Script {
+pub(crate) struct Script {
     pub engine: Engine,
     pub encoder: Encoder,
     pub now: Duration,
@@ -31,43 +31,43 @@ pub struct Script {
     rest: Vec<u8>,
 }
 
-pub fn frame(kind: FrameKind, flags: u8, stream_id: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: FrameKind, flags: u8, stream_id: u32, payload: &[u8]) -> Vec<u8> {
     let head = FrameHead { len: payload.len() as u32, kind, flags, stream_id };
     let mut octets = head.to_octets().to_vec();
     octets.extend_from_slice(payload);
     octets
 }
 
-pub fn settings(pairs: &[(u16, u32)]) -> Vec<u8> {
+pub(crate) fn settings(pairs: &[(u16, u32)]) -> Vec<u8> {
     let payload: Vec<u8> =
         pairs.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()[..]].concat()).collect();
     frame(FrameKind::Settings, 0, 0, &payload)
 }
 
-pub fn window_update(stream_id: u32, increment: u32) -> Vec<u8> {
+pub(crate) fn window_update(stream_id: u32, increment: u32) -> Vec<u8> {
     frame(FrameKind::WindowUpdate, 0, stream_id, &increment.to_be_bytes())
 }
 
-pub fn rst_stream(stream_id: u32, reason: Reason) -> Vec<u8> {
+pub(crate) fn rst_stream(stream_id: u32, reason: Reason) -> Vec<u8> {
     frame(FrameKind::RstStream, 0, stream_id, &reason.0.to_be_bytes())
 }
 
-pub const REQUEST: &[(&str, &str)] =
+pub(crate) const REQUEST: &[(&str, &str)] =
     &[(":method", "POST"), (":scheme", "http"), (":path", "/a"), (":authority", "h"), ("te", "trailers")];
 
 impl Script {
     /// A server behind its preface and both SETTINGS.
-    pub fn server() -> Script {
+    pub(crate) fn server() -> Script {
         Script::server_with(Config::default())
     }
 
-    pub fn with_limits(change: impl FnOnce(&mut Limits)) -> Script {
+    pub(crate) fn with_limits(change: impl FnOnce(&mut Limits)) -> Script {
         let mut config = Config::default();
         change(&mut config.limits);
         Script::server_with(config)
     }
 
-    pub fn server_with(config: Config) -> Script {
+    pub(crate) fn server_with(config: Config) -> Script {
         let mut script = Script::raw(Role::Server, config);
         script.feed(PREFACE);
         script.feed(&settings(&[]));
@@ -78,7 +78,7 @@ impl Script {
     }
 
     /// A client behind both SETTINGS.
-    pub fn client() -> Script {
+    pub(crate) fn client() -> Script {
         let mut script = Script::raw(Role::Client, Config::default());
         script.feed(&settings(&[]));
         script.feed(&frame(FrameKind::Settings, flags::ACK, 0, &[]));
@@ -87,7 +87,7 @@ impl Script {
         script
     }
 
-    pub fn raw(role: Role, config: Config) -> Script {
+    pub(crate) fn raw(role: Role, config: Config) -> Script {
         Script {
             engine: Connection::new(role, config, Opaque, Duration::ZERO),
             encoder: Encoder::new(4096),
@@ -100,7 +100,7 @@ impl Script {
     }
 
     /// The peer sends octets. The first error is kept.
-    pub fn feed(&mut self, octets: &[u8]) -> &mut Script {
+    pub(crate) fn feed(&mut self, octets: &[u8]) -> &mut Script {
         let mut all = std::mem::take(&mut self.rest);
         all.extend_from_slice(octets);
         let mut input = &all[..];
@@ -118,7 +118,7 @@ impl Script {
         self
     }
 
-    pub fn block(&mut self, fields: &[(&str, &str)]) -> Vec<u8> {
+    pub(crate) fn block(&mut self, fields: &[(&str, &str)]) -> Vec<u8> {
         let mut block = Vec::new();
         self.encoder.begin_block(&mut block);
         for (name, value) in fields {
@@ -127,23 +127,23 @@ impl Script {
         block
     }
 
-    pub fn headers(&mut self, stream_id: u32, fields: &[(&str, &str)], end_stream: bool) -> &mut Script {
+    pub(crate) fn headers(&mut self, stream_id: u32, fields: &[(&str, &str)], end_stream: bool) -> &mut Script {
         let block = self.block(fields);
         let end = if end_stream { flags::END_STREAM } else { 0 };
         self.feed(&frame(FrameKind::Headers, end | flags::END_HEADERS, stream_id, &block))
     }
 
-    pub fn request(&mut self, stream_id: u32, end_stream: bool) -> &mut Script {
+    pub(crate) fn request(&mut self, stream_id: u32, end_stream: bool) -> &mut Script {
         self.headers(stream_id, REQUEST, end_stream)
     }
 
-    pub fn data(&mut self, stream_id: u32, payload: &[u8], end_stream: bool) -> &mut Script {
+    pub(crate) fn data(&mut self, stream_id: u32, payload: &[u8], end_stream: bool) -> &mut Script {
         let end = if end_stream { flags::END_STREAM } else { 0 };
         self.feed(&frame(FrameKind::Data, end, stream_id, payload))
     }
 
     /// All frames that the engine wants to send, and their payloads.
-    pub fn output(&mut self) -> Vec<(FrameHead, Vec<u8>)> {
+    pub(crate) fn output(&mut self) -> Vec<(FrameHead, Vec<u8>)> {
         let all = self.engine.take_output();
         let mut octets = all.strip_prefix(&PREFACE[..]).unwrap_or(&all);
         let mut frames = Vec::new();
@@ -157,21 +157,21 @@ impl Script {
     }
 
     /// The code of the RST_STREAM in the output, if there is one.
-    pub fn sent_reset(&mut self) -> Option<(u32, Reason)> {
+    pub(crate) fn sent_reset(&mut self) -> Option<(u32, Reason)> {
         let frames = self.output();
         let (head, payload) = frames.iter().find(|(head, _)| head.kind == FrameKind::RstStream)?;
         Some((head.stream_id, Reason(u32::from_be_bytes(payload[..].try_into().unwrap()))))
     }
 
     /// The code of the GOAWAY in the output, if there is one.
-    pub fn sent_goaway(&mut self) -> Option<Reason> {
+    pub(crate) fn sent_goaway(&mut self) -> Option<Reason> {
         let frames = self.output();
         let (_, payload) = frames.iter().find(|(head, _)| head.kind == FrameKind::GoAway)?;
         Some(Reason(u32::from_be_bytes(payload[4..8].try_into().unwrap())))
     }
 }
 
-pub fn text(fields: &tramline_h2::hpack::FieldBlock<()>) -> Vec<(String, String)> {
+pub(crate) fn text(fields: &tramline_h2::hpack::FieldBlock<()>) -> Vec<(String, String)> {
     let lossy = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     fields.iter().map(|field| (lossy(field.name), lossy(field.value))).collect()
 }
