@@ -20,6 +20,9 @@ use crate::io::BoxIo;
 const TURN_COUNT_MAX: usize = 16;
 /// Slices given to one vectored write.
 const SLICE_COUNT_MAX: usize = 64;
+/// Output of this length leaves before the rest of a batch is handled, so that the peer
+/// works in parallel.
+const EARLY_FLUSH_LEN: usize = 64 * 1024;
 /// How long a connection that we ended reads on, so that the peer sees our GOAWAY and
 /// an orderly close instead of a reset.
 const LINGER: Duration = Duration::from_secs(1);
@@ -51,6 +54,9 @@ pub(crate) enum Verdict {
 pub(crate) trait Side: Send + Unpin + 'static {
     type Letter: Send + 'static;
 
+    /// A turn of the loop begins. `is_first` after having been parked: time has passed
+    /// that was nobody's work.
+    fn handle_turn(&mut self, _now: Duration, _is_first: bool) {}
     /// Something came from the peer.
     fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration);
     /// Somebody wrote a letter.
@@ -81,8 +87,11 @@ pub(crate) struct Driver<S: Side> {
     side: S,
     mailbox: Arc<Mailbox<S::Letter>>,
     letters: Vec<S::Letter>,
-    /// The front of a frame whose rest has not come.
+    /// The front of a frame whose rest has not come, or what stayed behind when reading
+    /// was paused.
     carry: Vec<u8>,
+    /// Reading was paused: `carry` may hold whole frames.
+    is_carry_held: bool,
     clock: Clock,
     timer: Timer,
     stage: Stage,
@@ -98,6 +107,7 @@ impl<S: Side> Driver<S> {
             mailbox,
             letters: Vec::new(),
             carry: Vec::new(),
+            is_carry_held: false,
             timer: clock.timer(),
             clock,
             stage: Stage::Open,
@@ -106,25 +116,32 @@ impl<S: Side> Driver<S> {
     }
 
     fn turns(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..TURN_COUNT_MAX {
+        for turn in 0..TURN_COUNT_MAX {
             let now = self.clock.now();
             if let Stage::Lingering { .. } = self.stage {
                 return self.poll_linger(cx, now);
             }
+            self.side.handle_turn(now, turn == 0);
             let mut has_progress = self.take_letters(now);
             has_progress |= self.poll_read(cx, now);
-            self.handle_time(cx, now);
+            has_progress |= self.handle_due(now);
             has_progress |= self.poll_flush(cx, now);
             self.check_drained(now);
             match self.stage {
                 Stage::Closed => return Poll::Ready(()),
-                Stage::Lingering { .. } => continue,
-                Stage::Open if !has_progress && self.mailbox.park(cx) => return Poll::Pending,
-                Stage::Open => {}
+                Stage::Open if !has_progress && self.try_park(cx, now) => return Poll::Pending,
+                Stage::Lingering { .. } | Stage::Open => {}
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Nothing is to be done now: sets the timer, and opens the mailbox for wakes. False
+    /// if something came in between.
+    fn try_park(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        let next = [self.engine.poll_timeout(), self.side.next_deadline()].into_iter().flatten().min();
+        !self.timer.poll_at(cx, now, next) && self.mailbox.park(cx)
     }
 
     fn take_letters(&mut self, now: Duration) -> bool {
@@ -149,9 +166,9 @@ impl<S: Side> Driver<S> {
             return false;
         }
         let mut buffer = buffers::take_read();
-        let carried = self.carry.len().min(buffer.len());
+        let carried = self.carry.len();
         let has_progress = match self.fill(cx, &mut buffer, carried) {
-            Poll::Pending => self.resume(now),
+            Poll::Pending => self.resume(cx, now),
             Poll::Ready(Ok(0)) => {
                 self.is_read_closed = true;
                 self.close(CloseReason::Eof, now);
@@ -159,7 +176,7 @@ impl<S: Side> Driver<S> {
             }
             Poll::Ready(Ok(len)) => {
                 self.carry.clear();
-                self.handle_input(&buffer[..carried + len], now);
+                self.handle_input(cx, &buffer[..carried + len], now);
                 true
             }
             Poll::Ready(Err(error)) => {
@@ -184,21 +201,26 @@ impl<S: Side> Driver<S> {
     }
 
     /// Input that stayed behind while reading was paused.
-    fn resume(&mut self, now: Duration) -> bool {
-        if self.carry.is_empty() {
+    fn resume(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        if !self.is_carry_held {
             return false;
         }
         let carry = std::mem::take(&mut self.carry);
         let before = carry.len();
-        self.handle_input(&carry, now);
+        self.handle_input(cx, &carry, now);
         self.carry.len() < before
     }
 
-    fn handle_input(&mut self, octets: &[u8], now: Duration) {
+    fn handle_input(&mut self, cx: &mut Context<'_>, octets: &[u8], now: Duration) {
         let mut input = octets;
         loop {
             match self.engine.handle_input(now, &mut input) {
-                Ok(Some(event)) => self.side.handle_event(&mut self.engine, event, now),
+                Ok(Some(event)) => {
+                    self.side.handle_event(&mut self.engine, event, now);
+                    if self.engine.output().len() >= EARLY_FLUSH_LEN {
+                        self.write_early(cx, now);
+                    }
+                }
                 Ok(None) => break,
                 Err(error) => {
                     self.close(CloseReason::Protocol(error), now);
@@ -206,32 +228,43 @@ impl<S: Side> Driver<S> {
                 }
             }
         }
+        self.is_carry_held = self.engine.is_read_paused();
         self.carry.extend_from_slice(input);
         self.side.handle_batch_end(&mut self.engine, now);
     }
 
-    fn handle_time(&mut self, cx: &mut Context<'_>, now: Duration) {
-        if !matches!(self.stage, Stage::Open) {
-            return;
-        }
-        if self.side.next_deadline().is_some_and(|at| at <= now) {
-            self.side.handle_deadlines(&mut self.engine, now);
-        }
-        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
-            if let Err(error) = self.engine.handle_timeout(now) {
-                self.close(CloseReason::Protocol(error), now);
-                return;
-            }
-        }
-        let next = [self.engine.poll_timeout(), self.side.next_deadline()].into_iter().flatten().min();
-        if self.timer.poll_at(cx, next) {
-            cx.waker().wake_by_ref();
+    /// One write in the middle of a batch. What it cannot take, and an error, are met
+    /// again by the flush at the batch's end.
+    fn write_early(&mut self, cx: &mut Context<'_>, now: Duration) {
+        if let Poll::Ready(Ok(count)) = write_output(&mut self.io, cx, self.engine.output()) {
+            self.engine.advance_output(now, count);
         }
     }
 
-    /// Writes what there is. True if the peer's window or the socket let something go
-    /// that made room for more.
+    /// Timers that are due. True if there were any.
+    fn handle_due(&mut self, now: Duration) -> bool {
+        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        if !matches!(self.stage, Stage::Open) {
+            return false;
+        }
+        let mut has_some = false;
+        if is_due(self.side.next_deadline()) {
+            self.side.handle_deadlines(&mut self.engine, now);
+            has_some = true;
+        }
+        if is_due(self.engine.poll_timeout()) {
+            if let Err(error) = self.engine.handle_timeout(now) {
+                self.close(CloseReason::Protocol(error), now);
+            }
+            has_some = true;
+        }
+        has_some
+    }
+
+    /// Writes what there is. True if that made room for more: a producer's, or the
+    /// reader's.
     fn poll_flush(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        let was_paused = self.engine.is_read_paused();
         let mut has_progress = false;
         loop {
             self.lend_memory();
@@ -242,7 +275,7 @@ impl<S: Side> Driver<S> {
                 Poll::Pending => break,
                 Poll::Ready(Ok(count)) if count > 0 => {
                     self.engine.advance_output(now, count);
-                    has_progress |= self.handle_room(now);
+                    has_progress |= self.handle_room(cx, now);
                 }
                 Poll::Ready(Ok(_)) => {
                     self.close(CloseReason::Io(io::ErrorKind::WriteZero.into()), now);
@@ -261,7 +294,7 @@ impl<S: Side> Driver<S> {
         if let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx) {
             self.close(CloseReason::Io(error), now);
         }
-        has_progress
+        has_progress || (was_paused && !self.engine.is_read_paused())
     }
 
     fn lend_memory(&mut self) {
@@ -272,13 +305,13 @@ impl<S: Side> Driver<S> {
     }
 
     /// Producers that waited for room, now that some was made.
-    fn handle_room(&mut self, now: Duration) -> bool {
+    fn handle_room(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         let mut has_some = false;
         while let Some(event) = self.engine.poll_event() {
             self.side.handle_event(&mut self.engine, event, now);
             has_some = true;
         }
-        has_some || (!self.carry.is_empty() && !self.engine.is_read_paused() && self.resume(now))
+        has_some || (!self.engine.is_read_paused() && self.resume(cx, now))
     }
 
     fn check_drained(&mut self, now: Duration) {
@@ -305,10 +338,7 @@ impl<S: Side> Driver<S> {
     /// never see why.
     fn poll_linger(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
         let Stage::Lingering { until, is_shut } = &mut self.stage else { return Poll::Ready(()) };
-        if *until <= now {
-            return Poll::Ready(());
-        }
-        if self.timer.poll_at(cx, Some(*until)) {
+        if self.timer.poll_at(cx, now, Some(*until)) {
             return Poll::Ready(());
         }
         while !*is_shut {

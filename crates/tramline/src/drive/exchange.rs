@@ -31,11 +31,13 @@ pub(crate) trait NoticeBoard: Send + Sync {
 /// Window is given back when this much was read, not octet by octet.
 const CONSUMED_LEN_MIN: usize = 16 * 1024;
 
-/// What the owner takes from an outbox.
-#[derive(Debug, Default)]
-pub(crate) struct Outgoing {
+/// What the owner takes from an outbox: the head first, then pieces, then `tail`.
+#[derive(Debug)]
+pub(crate) struct Outgoing<'a> {
     pub(crate) head: Option<Metadata>,
     pub(crate) pieces: Vec<Bytes>,
+    /// Envelopes one after another, to be copied.
+    pub(crate) tail: &'a [u8],
     pub(crate) is_finished: bool,
 }
 
@@ -148,26 +150,22 @@ impl Exchange {
         self.outbound.lock().is_announced = true;
     }
 
-    /// Takes what waits, small octets through `copy`.
-    pub(crate) fn take_outgoing(&self, copy: impl FnOnce(&[u8])) -> Outgoing {
+    /// Takes what waits, and empties the box.
+    pub(crate) fn take_outgoing<R>(&self, take: impl FnOnce(Outgoing<'_>) -> R) -> R {
         let mut outbound = self.outbound.lock();
         outbound.is_announced = false;
         let is_needed = outbound.flush_head || !outbound.is_empty();
-        let mut outgoing = Outgoing { is_finished: outbound.is_finished, ..Outgoing::default() };
-        if is_needed && !outbound.head_sent {
+        let head = if is_needed && !outbound.head_sent {
             outbound.head_sent = true;
-            outgoing.head = Some(outbound.head.take().unwrap_or_default());
-        }
-        if outbound.pieces.is_empty() {
-            copy(&outbound.tail);
-            outbound.tail.clear();
-            return outgoing;
-        }
-        outgoing.pieces = outbound.take_pieces();
-        if !outbound.tail.is_empty() {
-            outgoing.pieces.push(Bytes::from(std::mem::take(&mut outbound.tail)));
-        }
-        outgoing
+            Some(outbound.head.take().unwrap_or_default())
+        } else {
+            None
+        };
+        let pieces = outbound.take_pieces();
+        let is_finished = outbound.is_finished;
+        let taken = take(Outgoing { head, pieces, tail: &outbound.tail, is_finished });
+        outbound.clear_tail();
+        taken
     }
 
     /// Whether the response head still waits, and what it holds.

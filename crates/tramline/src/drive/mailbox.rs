@@ -73,9 +73,16 @@ impl<L: WakeLetter> CallWaker<L> {
         Arc::new(CallWaker { mailbox, call, is_posted: AtomicBool::new(false) })
     }
 
-    /// The handler is about to be polled: a wake from now on counts again.
-    pub(crate) fn rearm(&self) {
+    /// Makes it the waker of `call`, whose handler is about to be polled. False if
+    /// somebody still holds it for another call.
+    pub(crate) fn retarget(self: &mut Arc<Self>, call: StreamKey) -> bool {
+        if self.call != call {
+            let Some(waker) = Arc::get_mut(self) else { return false };
+            waker.call = call;
+        }
+        // A wake from now on counts again.
         self.is_posted.store(false, Ordering::Release);
+        true
     }
 }
 

@@ -9,6 +9,8 @@ use super::transfer::{Splices, cut};
 
 /// Unsent octets of one call before its producer waits.
 pub(crate) const OUTBOUND_LEN_MAX: usize = 64 * 1024;
+/// Memory that an idle outbox keeps.
+const TAIL_KEPT_LEN_MAX: usize = 4 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
@@ -76,6 +78,12 @@ impl Outbound {
     pub(super) fn take_pieces(&mut self) -> Vec<Bytes> {
         self.pieces_len = 0;
         std::mem::take(&mut self.pieces)
+    }
+
+    /// The owner copied the tail; its memory stays for the next messages, unless it is much.
+    pub(super) fn clear_tail(&mut self) {
+        self.tail.clear();
+        self.tail.shrink_to(TAIL_KEPT_LEN_MAX);
     }
 
     /// The engine holds `len` octets now; wakes a producer that has room again.
