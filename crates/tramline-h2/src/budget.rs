@@ -20,25 +20,30 @@ pub(crate) enum Cost {
 
 const COST_COUNT: usize = 6;
 
-/// A token bucket: `level` tokens are left, `refill_per_s` come back.
+/// Parts of a token, so that a refill of less than one counts.
+const TOKEN: u64 = 1_000_000;
+
+/// A token bucket.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    level: u32,
-    capacity: u32,
+    /// In millionths of a token.
+    level: u64,
+    capacity: u64,
     refill_per_s: u32,
     refilled_at: Duration,
 }
 
 impl Bucket {
     const fn new(capacity: u32, refill_per_s: u32, now: Duration) -> Self {
+        let capacity = capacity as u64 * TOKEN;
         Bucket { level: capacity, capacity, refill_per_s, refilled_at: now }
     }
 
     fn take(&mut self, now: Duration) -> bool {
-        if self.level == 0 {
+        if now > self.refilled_at {
             self.refill(now);
         }
-        match self.level.checked_sub(1) {
+        match self.level.checked_sub(TOKEN) {
             Some(level) => {
                 self.level = level;
                 true
@@ -47,18 +52,17 @@ impl Bucket {
         }
     }
 
-    /// Only an empty bucket looks at the clock: a charge is a decrement.
+    /// A microsecond brings as many millionths as a second brings tokens.
     fn refill(&mut self, now: Duration) {
-        let elapsed = now.saturating_sub(self.refilled_at);
-        let due = elapsed.as_micros().saturating_mul(u128::from(self.refill_per_s)) / 1_000_000;
-        if due > 0 {
-            self.level = u32::try_from(due).unwrap_or(u32::MAX).min(self.capacity);
-            self.refilled_at = now;
-        }
+        let elapsed = u64::try_from(now.saturating_sub(self.refilled_at).as_micros()).unwrap_or(u64::MAX);
+        let due = elapsed.saturating_mul(u64::from(self.refill_per_s));
+        self.level = self.level.saturating_add(due).min(self.capacity);
+        // What is less than a microsecond counts next time.
+        self.refilled_at = self.refilled_at.saturating_add(Duration::from_micros(elapsed));
     }
 
-    fn give(&mut self) {
-        self.level = (self.level + 1).min(self.capacity);
+    fn give(&mut self, count: u64) {
+        self.level = (self.level + count * TOKEN).min(self.capacity);
     }
 }
 
@@ -97,9 +101,16 @@ impl Ledger {
         }))
     }
 
-    /// Gives one unit back: good behaviour pays for itself.
-    pub(crate) fn refund(&mut self, cost: Cost) {
-        self.buckets[cost as usize].give();
+    /// Gives units back: good behaviour pays for itself.
+    pub(crate) fn refund(&mut self, cost: Cost, count: u64) {
+        self.buckets[cost as usize].give(count);
+    }
+
+    /// We sent a DATA frame. The peer may answer it with an update of either window, and
+    /// with a PING to measure the path.
+    pub(crate) fn refund_frame_sent(&mut self) {
+        self.refund(Cost::WindowUpdate, 2);
+        self.refund(Cost::Ping, 1);
     }
 }
 
@@ -120,6 +131,23 @@ mod tests {
     }
 
     #[test]
+    fn a_long_rest_brings_one_burst_and_no_more() {
+        let limits = Limits::default();
+        let mut ledger = Ledger::new(&limits, Duration::ZERO);
+        assert_eq!(spend(&mut ledger, 10, Duration::from_secs(1000)), 10);
+        assert_eq!(spend(&mut ledger, 2000, Duration::from_secs(3600)), limits.reset_burst);
+        assert_eq!(spend(&mut ledger, 10, Duration::from_secs(3600)), 0);
+    }
+
+    #[test]
+    fn charges_faster_than_the_clock_ticks_do_not_stop_the_refill() {
+        let mut ledger = Ledger::new(&Limits::default(), Duration::ZERO);
+        spend(&mut ledger, 400, Duration::ZERO);
+        let passed = (0..2_000_000u64).filter(|n| ledger.charge(Cost::Reset, Duration::from_nanos(500 * n)).is_ok());
+        assert_eq!(passed.count(), 99);
+    }
+
+    #[test]
     fn steady_cancels_at_the_refill_rate_never_run_dry() {
         let limits = Limits::default();
         let mut ledger = Ledger::new(&limits, Duration::ZERO);
@@ -132,7 +160,7 @@ mod tests {
     fn completed_calls_pay_for_cancels() {
         let mut ledger = Ledger::new(&Limits::default(), Duration::ZERO);
         for _ in 0..100_000 {
-            (0..5).for_each(|_| ledger.refund(Cost::Reset));
+            (0..5).for_each(|_| ledger.refund(Cost::Reset, 1));
             assert!(ledger.charge(Cost::Reset, Duration::ZERO).is_ok());
         }
     }

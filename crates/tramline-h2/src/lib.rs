@@ -36,6 +36,7 @@ extern crate alloc;
 
 mod bdp;
 mod budget;
+mod closed;
 mod connection;
 mod error;
 mod event;

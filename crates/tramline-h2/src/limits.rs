@@ -38,6 +38,9 @@ pub struct Limits {
     pub output_len_max: usize,
     /// Unsent octets of one stream before its producer gets back-pressure.
     pub send_queue_len_max: usize,
+    /// Unsent octets of all streams above which new streams are refused (peers that ask
+    /// for much and never open their windows, CVE-2019-9517).
+    pub unsent_len_max: usize,
     /// Octets delivered and not yet released, over all streams, above which no
     /// connection window is given back (the byte ledger).
     pub retained_len_max: usize,
@@ -46,7 +49,8 @@ pub struct Limits {
     pub reset_burst: u32,
     /// The same: how many a second come back.
     pub reset_refill_per_s: u32,
-    /// PING frames: burst (CVE-2019-9512).
+    /// PING frames beyond one for each DATA frame that we sent: burst (CVE-2019-9512).
+    /// Peers measure the path with one PING a round trip while data flows to them.
     pub ping_burst: u32,
     /// PING frames: how many a second come back.
     pub ping_refill_per_s: u32,
@@ -62,7 +66,7 @@ pub struct Limits {
     pub ignored_burst: u32,
     /// The same: how many a second come back.
     pub ignored_refill_per_s: u32,
-    /// WINDOW_UPDATE frames beyond one for each frame that we sent: burst.
+    /// WINDOW_UPDATE frames beyond two for each DATA frame that we sent: burst.
     pub window_update_burst: u32,
     /// The same: how many a second come back.
     pub window_update_refill_per_s: u32,
@@ -82,6 +86,7 @@ impl Default for Limits {
             control_queue_max: 100,
             output_len_max: 1024 * 1024,
             send_queue_len_max: 64 * 1024,
+            unsent_len_max: 256 * 1024 * 1024,
             retained_len_max: 16 * 1024 * 1024,
             reset_burst: 400,
             reset_refill_per_s: 100,

@@ -34,7 +34,8 @@ pub struct Output {
     /// Octets of the first part (or the tail) that are already written.
     written: usize,
     len: usize,
-    spliced_len: usize,
+    /// Octets that were written since the connection began.
+    written_offset: u64,
 }
 
 impl Output {
@@ -72,6 +73,8 @@ impl Output {
 
     /// `count` octets were written.
     pub fn advance(&mut self, mut count: usize) {
+        count = count.min(self.len());
+        self.written_offset += count as u64;
         while let Some(part) = self.parts.front() {
             let left = part.as_slice().len() - self.written;
             if count < left {
@@ -101,6 +104,16 @@ impl Output {
         }
     }
 
+    /// Octets that were written since the connection began.
+    pub(crate) fn written_offset(&self) -> u64 {
+        self.written_offset
+    }
+
+    /// The offset behind everything that waits.
+    pub(crate) fn end_offset(&self) -> u64 {
+        self.written_offset + self.len() as u64
+    }
+
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail
     }
@@ -116,7 +129,6 @@ impl Output {
             self.parts.push_back(Part::Tail(tail));
         }
         self.len += octets.len();
-        self.spliced_len += octets.len();
         self.parts.push_back(Part::Spliced(octets));
     }
 

@@ -14,6 +14,9 @@ pub(crate) const EXPRESS_LEN_MAX: usize = 2 * 1024;
 const EXPRESS_BURST_LEN: usize = 32 * 1024;
 
 /// Streams that have something to send and window to send it in.
+///
+/// A frame can be cut anywhere, so a stream uses its quantum to the octet, and deficit
+/// round robin has no deficit to carry: what is not used for want of window lapses.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     express: VecDeque<StreamKey>,
@@ -21,6 +24,8 @@ pub(crate) struct Schedule {
     express_len: usize,
     /// Streams that wait for the connection's window alone.
     blocked: VecDeque<StreamKey>,
+    /// Those of them that have closed since.
+    blocked_dead_count: usize,
 }
 
 impl Schedule {
@@ -35,19 +40,32 @@ impl Schedule {
 
     /// The connection's window opened.
     pub(crate) fn unblock(&mut self, store: &mut Store) {
+        self.blocked_dead_count = 0;
         while let Some(key) = self.blocked.pop_front() {
-            if let Some(stream) = store.get_mut(key) {
+            if let Some(stream) = store.get_mut(key).filter(|s| s.place == Place::Blocked) {
                 stream.place = Place::None;
                 self.enqueue(key, store);
             }
         }
     }
 
-    /// A stream closed: nothing of it stays in the lanes that only the peer empties.
-    pub(crate) fn remove(&mut self, key: StreamKey, place: Place) {
-        if place == Place::Blocked {
-            self.blocked.retain(|&blocked| blocked != key);
+    /// A stream closed: it does not stay in the lane that only the peer empties. Places
+    /// are swept when half are dead, so that many ends at once cost no more than each.
+    pub(crate) fn remove(&mut self, key: StreamKey, store: &mut Store) {
+        let Some(stream) = store.get_mut(key).filter(|s| s.place == Place::Blocked) else { return };
+        stream.place = Place::None;
+        self.blocked_dead_count += 1;
+        if self.blocked_dead_count * 2 > self.blocked.len() {
+            self.blocked_dead_count = 0;
+            self.blocked.retain(|&blocked| store.get(blocked).is_some_and(|s| s.place == Place::Blocked));
         }
+    }
+
+    /// Gives back memory that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.express.shrink_to_fit();
+        self.bulk.shrink_to_fit();
+        self.blocked.shrink_to_fit();
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -99,9 +99,6 @@ impl Store {
         let stream = self.slots[key.slot as usize].take();
         self.free.push(key.slot);
         self.len -= 1;
-        if self.len == 0 {
-            self.shrink();
-        }
         stream
     }
 
@@ -123,9 +120,8 @@ impl Store {
     }
 
     /// A burst's memory is not kept for the life of the connection.
-    fn shrink(&mut self) {
-        const SLOTS_KEPT_MAX: usize = 128;
-        if self.slots.len() > SLOTS_KEPT_MAX {
+    pub(crate) fn shrink(&mut self) {
+        if self.len == 0 {
             *self = Store::default();
         }
     }

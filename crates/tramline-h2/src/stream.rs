@@ -46,8 +46,6 @@ pub(crate) struct SendQueue {
     pub(crate) trailers: Option<Box<FieldList>>,
     /// The producer saw the queue full and wants to be told.
     pub(crate) notify: bool,
-    /// Octets that deficit round robin still grants in this round.
-    pub(crate) deficit: usize,
 }
 
 impl SendQueue {

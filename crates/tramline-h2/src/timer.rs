@@ -15,11 +15,13 @@ pub(crate) enum Timer {
     WriteStall,
     /// The PING between the two GOAWAY frames of a graceful end.
     Drain,
+    /// A while after the last stream: memory is given back.
+    Rest,
 }
 
 impl Timer {
-    pub(crate) const ALL: [Timer; 5] =
-        [Timer::Preface, Timer::SettingsAck, Timer::HeaderBlock, Timer::WriteStall, Timer::Drain];
+    pub(crate) const ALL: [Timer; 6] =
+        [Timer::Preface, Timer::SettingsAck, Timer::HeaderBlock, Timer::WriteStall, Timer::Drain, Timer::Rest];
 }
 
 #[derive(Debug, Default)]

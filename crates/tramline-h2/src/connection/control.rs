@@ -5,6 +5,7 @@ use super::lifecycle::Gone;
 use super::{Connection, Phase, Role};
 use crate::bdp;
 use crate::budget::Cost;
+use crate::closed::Mark;
 use crate::error::{ConnectionError, Initiator, Reason};
 use crate::event::{Event, StreamKey};
 use crate::frame::{FrameHead, STREAM_ID_MAX, flags, write_settings, write_settings_ack};
@@ -54,25 +55,35 @@ impl<C: Classifier> Connection<C> {
             return Err(STREAM_0);
         }
         let reason = Reason(u32::from_be_bytes(exactly::<4>(payload)?));
-        let Some(key) = self.store.find(head.stream_id) else {
-            if matches!(self.gone(head.stream_id), Gone::Idle | Gone::Skipped) {
-                return Err(ConnectionError::protocol("RST_STREAM on an idle stream"));
+        match self.store.find(head.stream_id) {
+            Some(key) => self.handle_peer_reset(key, reason),
+            None => self.handle_late_reset(head.stream_id).map(|()| None),
+        }
+    }
+
+    /// RST_STREAM on a closed stream. One may cross the stream's end, and costs nothing.
+    fn handle_late_reset(&mut self, stream_id: u32) -> Result<(), ConnectionError> {
+        match self.gone(stream_id) {
+            Gone::Idle | Gone::Skipped => Err(ConnectionError::protocol("RST_STREAM on an idle stream")),
+            Gone::Unserved => Ok(()),
+            Gone::ResetByUs | Gone::Ended => {
+                self.closed.mark(stream_id, Mark::ResetByPeer);
+                Ok(())
             }
-            self.ledger.charge(Cost::Ignored, self.now)?;
-            return Ok(None);
-        };
-        self.handle_peer_reset(key, reason)
+            Gone::ResetByPeer => self.ledger.charge(Cost::Ignored, self.now),
+            Gone::Forgotten => self.ignore_forgotten(),
+        }
     }
 
     fn handle_peer_reset<'i>(&mut self, key: StreamKey, reason: Reason) -> Result<Option<Event<'i>>, ConnectionError> {
         let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
         if stream.state == State::Closed {
-            self.ledger.charge(Cost::Ignored, self.now)?;
-            return Ok(None);
+            return self.handle_late_reset(key.id).map(|()| None);
         }
         let is_early = !stream.local && !stream.answered;
         let (held, local) = (stream.held, stream.local);
         stream.state = State::Closed;
+        self.closed.mark(key.id, Mark::ResetByPeer);
         self.close(key);
         if is_early {
             self.ledger.charge(Cost::Reset, self.now)?;
@@ -147,7 +158,7 @@ impl<C: Classifier> Connection<C> {
             self.apply_setting(u16::from_be_bytes([i0, i1]), u32::from_be_bytes([v0, v1, v2, v3]))?;
         }
         write_settings_ack(self.output.tail());
-        self.control_unsent += 1;
+        self.count_reply();
         if !is_first {
             return Ok(None);
         }
@@ -169,7 +180,7 @@ impl<C: Classifier> Connection<C> {
 
     /// RFC 9113 §6.9.2: the difference applies to all streams, and may make windows negative.
     fn shift_windows(&mut self, delta: i64) -> Result<(), ConnectionError> {
-        for stream in self.store.iter_mut() {
+        for stream in self.store.iter_mut().filter(|s| s.state != State::Closed) {
             stream.send_window.shift(delta).map_err(|_| {
                 ConnectionError::with_reason(Reason::FLOW_CONTROL_ERROR, "a stream window passes 2^31-1")
             })?;
@@ -269,6 +280,7 @@ impl<C: Classifier> Connection<C> {
             };
             let held = stream.held;
             stream.state = State::Closed;
+            self.closed.mark(key.id, Mark::ResetByPeer);
             self.close(key);
             if held {
                 self.pending.push_back(Event::Reset {

@@ -1,9 +1,8 @@
 //! How streams end, and what is remembered of them.
 
-use alloc::collections::VecDeque;
-
 use super::{Connection, Drain, Phase, Role};
 use crate::budget::Cost;
+use crate::closed::Mark;
 use crate::error::{ConnectionError, Initiator, Reason};
 use crate::event::{Event, StreamKey};
 use crate::frame::{STREAM_ID_MAX, flags, write_goaway, write_ping, write_reset};
@@ -11,18 +10,14 @@ use crate::hpack::Classifier;
 use crate::state::State;
 use crate::timer::Timer;
 
-/// Resets of ours whose crossing frames are ignored (RFC 9113 §5.1, closed).
-const RESET_MEMORY_MAX: usize = 256;
-/// Streams ended in order, after which a frame is the peer's mistake.
-const ENDED_MEMORY_MAX: usize = 16;
-/// Ranges of identifiers that the peer skipped.
-const SKIPPED_MEMORY_MAX: usize = 8;
 /// The PING between the two GOAWAY frames.
 const DRAIN_PAYLOAD: [u8; 8] = *b"tramdrop";
 /// How long the second GOAWAY waits for that PING.
 const DRAIN_WAIT: core::time::Duration = core::time::Duration::from_secs(5);
+/// How long after the last stream memory is kept for the next burst.
+const REST_WAIT: core::time::Duration = core::time::Duration::from_secs(10);
 /// Identifiers above this make the connection roll over.
-const STREAM_ID_ROLL_OVER: u32 = STREAM_ID_MAX / 4 * 3;
+pub(super) const STREAM_ID_ROLL_OVER: u32 = STREAM_ID_MAX / 4 * 3;
 
 /// How a stream without a slot came to have none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,45 +26,16 @@ pub(super) enum Gone {
     Idle,
     /// Skipped: closed without having been opened (RFC 9113 §5.1.1).
     Skipped,
+    /// Opened after our last GOAWAY: ignored (RFC 9113 §6.8).
+    Unserved,
     /// We reset it: what crosses is ignored.
     ResetByUs,
-    /// Both sides ended it, not long ago.
+    /// The peer reset it, so that nothing may follow.
+    ResetByPeer,
+    /// Both sides ended it.
     Ended,
-    /// Closed, and no more is known.
-    Closed,
-}
-
-/// A short memory of streams that have no slot any more.
-#[derive(Debug, Default)]
-pub(super) struct ClosedStreams {
-    reset: VecDeque<u32>,
-    ended: VecDeque<u32>,
-    skipped: VecDeque<(u32, u32)>,
-}
-
-fn remember<T>(memory: &mut VecDeque<T>, item: T, max: usize) {
-    if memory.len() == max {
-        memory.pop_front();
-    }
-    memory.push_back(item);
-}
-
-impl ClosedStreams {
-    pub(super) fn skip(&mut self, first: u32, last: u32) {
-        remember(&mut self.skipped, (first, last), SKIPPED_MEMORY_MAX);
-    }
-
-    fn recall(&self, id: u32) -> Gone {
-        if self.reset.contains(&id) {
-            Gone::ResetByUs
-        } else if self.ended.contains(&id) {
-            Gone::Ended
-        } else if self.skipped.iter().any(|&(first, last)| (first..=last).contains(&id)) {
-            Gone::Skipped
-        } else {
-            Gone::Closed
-        }
-    }
+    /// Closed long ago; how is not known any more.
+    Forgotten,
 }
 
 impl<C: Classifier> Connection<C> {
@@ -77,7 +43,26 @@ impl<C: Classifier> Connection<C> {
     pub(super) fn gone(&self, id: u32) -> Gone {
         let is_peers = (id % 2 == 1) == (self.role == Role::Server);
         let is_idle = if is_peers { id > self.last_peer_id } else { id >= self.next_id };
-        if is_idle { Gone::Idle } else { self.closed.recall(id) }
+        if is_idle {
+            let is_unserved = matches!(self.drain, Drain::Final { last_stream_id } if id > last_stream_id);
+            return if is_peers && is_unserved && id % 2 == 1 { Gone::Unserved } else { Gone::Idle };
+        }
+        match self.closed.recall(id) {
+            Some(Mark::None) => Gone::Skipped,
+            Some(Mark::Ended) => Gone::Ended,
+            Some(Mark::ResetByUs) => Gone::ResetByUs,
+            Some(Mark::ResetByPeer) => Gone::ResetByPeer,
+            None => Gone::Forgotten,
+        }
+    }
+
+    /// A frame for a stream that closed too long ago to say what it may be. A server
+    /// charges it; what crosses a client's own cancels is never charged.
+    pub(super) fn ignore_forgotten(&mut self) -> Result<(), ConnectionError> {
+        match self.role {
+            Role::Client => Ok(()),
+            Role::Server => self.ledger.charge(Cost::Ignored, self.now),
+        }
     }
 
     /// Resets a stream: RST_STREAM goes out, its queue is dropped. The driver still
@@ -92,46 +77,53 @@ impl<C: Classifier> Connection<C> {
             partial.key = None;
         }
         write_reset(self.output.tail(), key.id, reason);
-        remember(&mut self.closed.reset, key.id, RESET_MEMORY_MAX);
+        self.closed.mark(key.id, Mark::ResetByUs);
         self.close(key);
     }
 
-    /// A stream reached [`State::Closed`]: returns what it holds of the connection.
+    /// A stream reached [`State::Closed`]: returns what it holds of the connection. What
+    /// was delivered stays in the byte ledger until the driver releases or forgets it.
     pub(super) fn close(&mut self, key: StreamKey) {
         let Some(stream) = self.store.get_mut(key) else { return };
+        self.queued_len -= stream.queue.len;
         stream.queue.clear();
-        let retained = core::mem::take(&mut stream.retained_len);
-        let (local, held, place) = (stream.local, stream.held, stream.place);
-        self.schedule.remove(key, place);
+        let (local, held) = (stream.local, stream.held);
+        self.schedule.remove(key, &mut self.store);
         if local {
             self.local_active = self.local_active.saturating_sub(1);
         }
-        self.give_back(retained);
         if !held {
-            self.store.remove(key);
+            self.remove_stream(key);
+        }
+    }
+
+    fn remove_stream(&mut self, key: StreamKey) {
+        self.store.remove(key);
+        if self.store.len() == 0 && !self.timers.is_set(Timer::Rest) {
+            self.timers.set(Timer::Rest, self.now + REST_WAIT);
         }
     }
 
     /// Both sides sent END_STREAM.
     pub(super) fn complete(&mut self, key: StreamKey) {
-        remember(&mut self.closed.ended, key.id, ENDED_MEMORY_MAX);
-        self.ledger.refund(Cost::Reset);
+        self.closed.mark(key.id, Mark::Ended);
+        self.ledger.refund(Cost::Reset, 1);
         self.close(key);
     }
 
-    /// The driver lets go of a stream. If it has not ended, it is reset: with NO_ERROR
-    /// by a server that has answered in full (RFC 9113 §8.1), else with CANCEL.
+    /// The driver lets go of a stream. What a server still has to send of a complete
+    /// answer is sent; any other stream that has not ended is reset: with NO_ERROR by a
+    /// server that has answered in full (RFC 9113 §8.1), else with CANCEL.
     pub fn forget(&mut self, key: StreamKey) {
         let Some(stream) = self.store.get_mut(key) else { return };
         stream.held = false;
-        let will_end = stream.queue.end_stream || stream.queue.trailers.is_some();
-        match stream.state {
-            State::Closed => {
-                let retained = core::mem::take(&mut stream.retained_len);
-                self.give_back(retained);
-                self.store.remove(key);
-            }
-            State::HalfClosedLocal if !stream.local => self.reset(key, Reason::NO_ERROR),
+        let retained_len = core::mem::take(&mut stream.retained_len);
+        let will_end = !stream.local && (stream.queue.end_stream || stream.queue.trailers.is_some());
+        let (state, local) = (stream.state, stream.local);
+        self.give_back(retained_len);
+        match state {
+            State::Closed => self.remove_stream(key),
+            State::HalfClosedLocal if !local => self.reset(key, Reason::NO_ERROR),
             State::HalfClosedRemote | State::Open if will_end => {}
             _ => self.reset(key, Reason::CANCEL),
         }
@@ -239,6 +231,10 @@ impl<C: Classifier> Connection<C> {
                     self.go_away(Reason::NO_ERROR, b"");
                     continue;
                 }
+                Timer::Rest => {
+                    self.release_memory();
+                    continue;
+                }
                 Timer::Preface => (Reason::PROTOCOL_ERROR, "no preface in time"),
                 Timer::SettingsAck => (Reason::SETTINGS_TIMEOUT, "SETTINGS not acknowledged in time"),
                 Timer::HeaderBlock => (Reason::ENHANCE_YOUR_CALM, "field block not finished in time"),
@@ -260,6 +256,20 @@ impl<C: Classifier> Connection<C> {
 
     pub(super) fn acknowledge_ping(&mut self, payload: [u8; 8]) {
         write_ping(self.output.tail(), flags::ACK, payload);
+        self.count_reply();
+    }
+
+    /// An answer to a frame of the peer's was put at the end of the output.
+    pub(super) fn count_reply(&mut self) {
         self.control_unsent += 1;
+        self.control_end = self.output.end_offset();
+    }
+
+    /// Gives back the memory that only a busy connection needs.
+    fn release_memory(&mut self) {
+        self.fields.shrink();
+        self.store.shrink();
+        self.schedule.shrink();
+        self.pending.shrink_to_fit();
     }
 }

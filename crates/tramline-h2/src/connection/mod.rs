@@ -20,6 +20,7 @@ pub use send::{OpenError, SendError, StreamClosed};
 
 use crate::bdp::Estimator;
 use crate::budget::Ledger;
+use crate::closed::ClosedStreams;
 use crate::error::ConnectionError;
 use crate::event::{Event, StreamKey};
 use crate::flow::{ReceiveWindow, WINDOW_DEFAULT, Window};
@@ -31,7 +32,6 @@ use crate::schedule::Schedule;
 use crate::settings::{self, PeerSettings};
 use crate::store::Store;
 use crate::timer::{Timer, TimerTable};
-use lifecycle::ClosedStreams;
 use receive::Partial;
 use receive_headers::OpenBlock;
 
@@ -66,6 +66,8 @@ pub struct Config {
     pub encoder_table_size_max: usize,
     /// The largest frame payload that the peer may send, in octets.
     pub frame_len_max: u32,
+    /// Identifier of the first stream that a client opens: odd (RFC 9113 §5.1.1).
+    pub first_stream_id: u32,
 }
 
 impl Default for Config {
@@ -80,6 +82,7 @@ impl Default for Config {
             header_table_size: 4096,
             encoder_table_size_max: 4096,
             frame_len_max: FRAME_LEN_DEFAULT,
+            first_stream_id: 1,
         }
     }
 }
@@ -147,11 +150,15 @@ pub struct Connection<C: Classifier> {
     /// Octets of the connection window that are not given back while the ledger is full.
     withheld_len: u32,
 
+    /// Octets that wait in the queues of all streams.
+    queued_len: usize,
     schedule: Schedule,
     pending: VecDeque<Event<'static>>,
     output: Output,
-    /// Answers to control frames written since the output was last empty.
+    /// Answers to frames of the peer's that the output holds, or held not long ago.
     control_unsent: usize,
+    /// Where in the output the last of them ends.
+    control_end: u64,
 }
 
 impl<C: Classifier> Connection<C> {
@@ -173,19 +180,21 @@ impl<C: Classifier> Connection<C> {
             open_block: None,
             partial: None,
             store: Store::default(),
-            closed: ClosedStreams::default(),
+            closed: ClosedStreams::new(if role == Role::Client { config.first_stream_id | 1 } else { 1 }),
             last_peer_id: 0,
-            next_id: 1,
+            next_id: config.first_stream_id | 1,
             local_active: 0,
             goaway_received: None,
             send_window: Window::new(WINDOW_DEFAULT),
             receive_window: ReceiveWindow::new(WINDOW_DEFAULT),
             retained_len: 0,
             withheld_len: 0,
+            queued_len: 0,
             schedule: Schedule::default(),
             pending: VecDeque::new(),
             output: Output::default(),
             control_unsent: 0,
+            control_end: 0,
             config,
         };
         connection.write_preface();
@@ -257,6 +266,12 @@ impl<C: Classifier> Connection<C> {
         self.retained_len
     }
 
+    /// Octets that wait for window or for their turn, in the queues of all streams.
+    #[must_use]
+    pub fn unsent_len(&self) -> usize {
+        self.queued_len
+    }
+
     /// Whether the peer's first SETTINGS have arrived.
     #[must_use]
     pub fn is_settled(&self) -> bool {
@@ -290,6 +305,7 @@ impl<C: Classifier> Connection<C> {
 
     fn push_chunk(&mut self, key: StreamKey, chunk: Bytes) {
         if let Some(stream) = self.store.get_mut(key) {
+            self.queued_len += chunk.len();
             stream.queue.push(chunk);
         }
     }

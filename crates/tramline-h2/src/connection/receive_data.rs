@@ -1,8 +1,8 @@
 //! DATA in (RFC 9113 §6.1), and the window that is given back for it (§6.9).
 
+use super::Connection;
 use super::lifecycle::Gone;
 use super::receive::Partial;
-use super::{Connection, Drain};
 use crate::bdp;
 use crate::budget::Cost;
 use crate::error::{ConnectionError, Reason};
@@ -47,28 +47,26 @@ impl<C: Classifier> Connection<C> {
         payload_len: usize,
         end_stream: bool,
     ) -> Result<Option<StreamKey>, ConnectionError> {
-        let Some(key) = self.store.find(head.stream_id) else {
+        let found = self.store.find(head.stream_id);
+        if payload_len > 0 {
+            self.ledger.refund(Cost::EmptyData, 1);
+        } else if !end_stream || found.is_none() {
+            self.ledger.charge(Cost::EmptyData, self.now)?;
+        }
+        let Some(key) = found else {
             return self.refuse_data(head.stream_id).map(|()| None);
         };
         match self.charge_data(key, head.len, payload_len, end_stream) {
-            Ok(()) => {}
-            Err(Violation::Connection(reason)) => {
-                return Err(ConnectionError::with_reason(reason, "DATA on a closed stream"));
-            }
+            Ok(()) => Ok(Some(key)),
+            Err(Violation::Connection(reason)) => Err(ConnectionError::with_reason(reason, "DATA on a closed stream")),
             Err(Violation::Stream(reason)) => {
                 if let Some(event) = self.stream_error(key, reason)? {
                     self.pending.push_back(event);
                 }
-                return Ok(None);
+                Ok(None)
             }
-            Err(Violation::Local) => return Ok(None),
+            Err(Violation::Local) => Ok(None),
         }
-        if payload_len > 0 {
-            self.ledger.refund(Cost::EmptyData);
-        } else if !end_stream {
-            self.ledger.charge(Cost::EmptyData, self.now)?;
-        }
-        Ok(Some(key))
     }
 
     fn charge_data(
@@ -118,21 +116,19 @@ impl<C: Classifier> Connection<C> {
         if stream_id == 0 {
             return Err(ConnectionError::protocol("DATA on stream 0"));
         }
-        if matches!(self.drain, Drain::Final { last_stream_id } if stream_id > last_stream_id) {
-            return Ok(());
-        }
         match self.gone(stream_id) {
             Gone::Idle | Gone::Skipped => Err(ConnectionError::protocol("DATA on an idle stream")),
-            Gone::ResetByUs => Ok(()),
+            Gone::ResetByUs | Gone::Unserved => Ok(()),
             Gone::Ended => Err(ConnectionError::with_reason(Reason::STREAM_CLOSED, "DATA after END_STREAM")),
-            Gone::Closed => self.answer_closed(stream_id),
+            Gone::ResetByPeer => self.answer_closed(stream_id),
+            Gone::Forgotten => self.ignore_forgotten(),
         }
     }
 
     /// A frame on a stream of which nothing is known but that it is closed.
     pub(super) fn answer_closed(&mut self, stream_id: u32) -> Result<(), ConnectionError> {
         crate::frame::write_reset(self.output.tail(), stream_id, Reason::STREAM_CLOSED);
-        self.control_unsent += 1;
+        self.count_reply();
         self.ledger.charge(Cost::Reset, self.now)
     }
 

@@ -3,9 +3,10 @@
 
 use alloc::vec::Vec;
 
-use super::lifecycle::Gone;
+use super::lifecycle::{Gone, STREAM_ID_ROLL_OVER};
 use super::{Connection, Drain, Role};
 use crate::budget::Cost;
+use crate::closed::Mark;
 use crate::error::{ConnectionError, Reason};
 use crate::event::{Event, StreamKey};
 use crate::frame::{FrameHead, flags, write_reset};
@@ -31,6 +32,16 @@ pub(super) struct OpenBlock {
 struct Section {
     content_length: Option<u64>,
     is_informational: bool,
+}
+
+impl Section {
+    /// Repeated lengths must agree (RFC 9110 §8.6).
+    fn add_content_length(&mut self, value: &[u8]) -> Option<()> {
+        let len = parse_content_length(value)?;
+        let agrees = self.content_length.is_none_or(|before| before == len);
+        self.content_length = Some(len);
+        agrees.then_some(())
+    }
 }
 
 /// What a section is expected to be.
@@ -116,8 +127,9 @@ impl<C: Classifier> Connection<C> {
         match self.gone(stream_id) {
             Gone::Idle | Gone::Skipped => Err(ConnectionError::protocol("HEADERS with an invalid stream identifier")),
             Gone::Ended => Err(ConnectionError::with_reason(Reason::STREAM_CLOSED, "HEADERS after END_STREAM")),
-            Gone::ResetByUs => Ok(()),
-            Gone::Closed => self.answer_closed(stream_id),
+            Gone::Unserved => Ok(()),
+            Gone::ResetByUs | Gone::Forgotten => self.ignore_forgotten(),
+            Gone::ResetByPeer => self.answer_closed(stream_id),
         }
     }
 
@@ -125,13 +137,16 @@ impl<C: Classifier> Connection<C> {
         if matches!(self.drain, Drain::Final { last_stream_id } if stream_id > last_stream_id) {
             return Ok(None);
         }
-        if stream_id > self.last_peer_id + 2 {
-            self.closed.skip(self.last_peer_id + 1, stream_id - 2);
-        }
+        self.closed.open(stream_id);
         self.last_peer_id = stream_id;
-        if self.store.len() >= self.config.limits.concurrent_streams_max as usize {
+        if stream_id > STREAM_ID_ROLL_OVER {
+            self.drain(self.now);
+        }
+        let limits = &self.config.limits;
+        if self.store.len() >= limits.concurrent_streams_max as usize || self.queued_len > limits.unsent_len_max {
             write_reset(self.output.tail(), stream_id, Reason::REFUSED_STREAM);
-            self.control_unsent += 1;
+            self.closed.mark(stream_id, Mark::ResetByUs);
+            self.count_reply();
             self.ledger.charge(Cost::Reset, self.now)?;
             return Ok(None);
         }
@@ -265,38 +280,29 @@ fn check_section<T: Copy>(fields: &FieldBlock<T>, expected: Expected) -> Option<
     let mut section = Section::default();
     let mut seen = 0u32;
     let mut is_past_pseudo = false;
+    let mut authority = None;
     for field in fields.iter() {
-        let bit = match field.kind {
-            FieldKind::Malformed => return None,
-            FieldKind::Regular | FieldKind::Te | FieldKind::Host => {
-                is_past_pseudo = true;
-                continue;
+        let Some(bit) = pseudo_bit(field.kind) else {
+            is_past_pseudo = true;
+            match field.kind {
+                FieldKind::Regular | FieldKind::Te => {}
+                FieldKind::ContentLength => section.add_content_length(field.value)?,
+                // RFC 9113 §8.3.1: it must name what `:authority` names.
+                FieldKind::Host if authority.is_none_or(|a: &[u8]| a.eq_ignore_ascii_case(field.value)) => {}
+                // RFC 8441 is not offered, and CONNECT is not served.
+                _ => return None,
             }
-            FieldKind::ContentLength => {
-                is_past_pseudo = true;
-                let len = parse_content_length(field.value)?;
-                if section.content_length.is_some_and(|before| before != len) {
-                    return None;
-                }
-                section.content_length = Some(len);
-                continue;
-            }
-            FieldKind::StatusInformational => {
-                section.is_informational = true;
-                STATUS
-            }
-            FieldKind::Status => STATUS,
-            FieldKind::Method => METHOD,
-            FieldKind::Scheme => SCHEME,
-            FieldKind::Path => PATH,
-            FieldKind::Authority => AUTHORITY,
-            // RFC 8441 is not offered, and CONNECT is not served.
-            FieldKind::MethodConnect | FieldKind::Protocol => return None,
+            continue;
         };
         if is_past_pseudo || seen & bit != 0 {
             return None;
         }
         seen |= bit;
+        match field.kind {
+            FieldKind::Authority => authority = Some(field.value),
+            FieldKind::StatusInformational => section.is_informational = true,
+            _ => {}
+        }
     }
     let is_complete = match expected {
         Expected::Request => seen | AUTHORITY == METHOD | SCHEME | PATH | AUTHORITY,
@@ -304,6 +310,18 @@ fn check_section<T: Copy>(fields: &FieldBlock<T>, expected: Expected) -> Option<
         Expected::Trailers => seen == 0,
     };
     is_complete.then_some(section)
+}
+
+/// Each pseudo-header once, in front of all other fields (RFC 9113 §8.3).
+const fn pseudo_bit(kind: FieldKind) -> Option<u32> {
+    match kind {
+        FieldKind::Method => Some(METHOD),
+        FieldKind::Scheme => Some(SCHEME),
+        FieldKind::Path => Some(PATH),
+        FieldKind::Authority => Some(AUTHORITY),
+        FieldKind::Status | FieldKind::StatusInformational => Some(STATUS),
+        _ => None,
+    }
 }
 
 const METHOD: u32 = 1;

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::transmit::BATCH_LEN;
 use super::{Connection, Drain, FieldWriter, Phase, Role};
 use crate::event::StreamKey;
 use crate::frame::{FrameKind, HEAD_LEN, STREAM_ID_MAX, flags, write_head};
@@ -98,6 +99,7 @@ impl<C: Classifier> Connection<C> {
         self.now = now;
         let id = self.next_id;
         self.next_id += 2;
+        self.closed.open(id);
         self.local_active += 1;
         let key = self.insert_stream(id, true);
         self.write_section(key, end_stream, write);
@@ -118,14 +120,18 @@ impl<C: Classifier> Connection<C> {
     ) -> Result<(), StreamClosed> {
         let stream = self.open_for_sending(key)?;
         let state = stream.state.next(Input::SendHeaders { end_stream }).map_err(|_| StreamClosed)?;
-        stream.answered = true;
         if stream.queue.is_pending() {
+            // Only trailers can stand behind data.
+            if !end_stream {
+                return Err(StreamClosed);
+            }
             let mut list = Box::new(FieldList::default());
             write(&mut FieldWriter::list(&mut list));
             stream.queue.trailers = Some(list);
             self.schedule.enqueue(key, &mut self.store);
             return Ok(());
         }
+        stream.answered = true;
         self.write_section(key, end_stream, write);
         self.enter_sent(key, state);
         Ok(())
@@ -207,6 +213,7 @@ impl<C: Classifier> Connection<C> {
         let window_len = stream.send_window.available().min(self.send_window.available());
         let frame_len_max = window_len.min(self.peer.frame_len_max as usize);
         let is_idle = self.schedule.is_empty();
+        let has_room = self.output.len() < BATCH_LEN;
         let out = self.output.tail();
         let start = out.len();
         out.extend_from_slice(&[0; HEAD_LEN]);
@@ -216,7 +223,8 @@ impl<C: Classifier> Connection<C> {
         }
         let len = out.len() - start - HEAD_LEN;
         // Small messages pass the bulk that waits; they have a lane of their own there too.
-        let is_direct = is_first && len <= frame_len_max && (is_idle || len <= EXPRESS_LEN_MAX) && len < SPLICE_LEN_MIN;
+        let is_direct =
+            is_first && has_room && len <= frame_len_max && (is_idle || len <= EXPRESS_LEN_MAX) && len < SPLICE_LEN_MIN;
         if is_direct {
             self.finish_direct(key, start, len, end_stream);
             return Ok(());
@@ -230,7 +238,7 @@ impl<C: Classifier> Connection<C> {
         let end_flag = if end_stream { flags::END_STREAM } else { 0 };
         patch_head(self.output.tail(), start, len, FrameKind::Data, end_flag, key.id);
         self.send_window.take(len);
-        self.ledger.refund(crate::budget::Cost::WindowUpdate);
+        self.ledger.refund_frame_sent();
         let Some(stream) = self.store.get_mut(key) else { return };
         stream.send_window.take(len);
         if let (true, Ok(state)) = (end_stream, stream.state.next(Input::SendData { end_stream })) {

@@ -5,7 +5,6 @@
 use core::time::Duration;
 
 use super::{Connection, FieldWriter};
-use crate::budget::Cost;
 use crate::event::{Event, StreamKey};
 use crate::frame::{FrameKind, flags, write_head, write_window_update};
 use crate::hpack::Classifier;
@@ -16,7 +15,7 @@ use crate::timer::Timer;
 
 /// Data is added to the output up to this length, so that the peer works in parallel
 /// and a small message never waits behind more than this.
-const BATCH_LEN: usize = 64 * 1024;
+pub(super) const BATCH_LEN: usize = 64 * 1024;
 
 impl<C: Classifier> Connection<C> {
     /// Everything that may go out now. The driver writes it, and tells how much by
@@ -42,8 +41,10 @@ impl<C: Classifier> Connection<C> {
     pub fn advance_output(&mut self, now: Duration, count: usize) {
         self.now = now;
         self.output.advance(count);
-        if self.output.is_empty() {
+        if self.output.written_offset() >= self.control_end {
             self.control_unsent = 0;
+        }
+        if self.output.is_empty() {
             self.timers.stop(Timer::WriteStall);
         } else if count > 0 {
             self.timers.set(Timer::WriteStall, now + self.config.limits.write_stall_timeout);
@@ -78,30 +79,28 @@ impl<C: Classifier> Connection<C> {
         if !stream.state.can_send() || !stream.queue.is_pending() {
             return;
         }
-        stream.queue.deficit += QUANTUM_LEN;
-        let window_len = stream.send_window.available();
-        if stream.queue.len > 0 && window_len > 0 && self.send_window.available() == 0 {
-            stream.queue.deficit = 0;
+        if stream.sendable_len() > 0 && self.send_window.available() == 0 {
             self.schedule.block(key, &mut self.store);
             return;
         }
-        while self.write_frame(key) {}
+        let mut grant_len = QUANTUM_LEN;
+        while self.write_frame(key, &mut grant_len) {}
         self.finish_quantum(key);
     }
 
     /// One DATA frame, if the quantum and the windows allow; true if another may follow.
-    fn write_frame(&mut self, key: StreamKey) -> bool {
+    fn write_frame(&mut self, key: StreamKey, grant_len: &mut usize) -> bool {
         let connection_len = self.send_window.available();
         let frame_len_max = self.peer.frame_len_max as usize;
         let Some(stream) = self.store.get_mut(key) else { return false };
         let queue = &mut stream.queue;
-        let len =
-            queue.len.min(stream.send_window.available()).min(connection_len).min(frame_len_max).min(queue.deficit);
+        let len = queue.len.min(stream.send_window.available()).min(connection_len).min(frame_len_max).min(*grant_len);
         let ends_here = queue.end_stream && queue.trailers.is_none() && len == queue.len;
         if len == 0 && !ends_here {
             return false;
         }
-        queue.deficit -= len;
+        *grant_len -= len;
+        self.queued_len -= len;
         stream.send_window.take(len);
         self.send_window.take(len);
         let end_flag = if ends_here { flags::END_STREAM } else { 0 };
@@ -111,7 +110,7 @@ impl<C: Classifier> Connection<C> {
             left -= chunk.len();
             self.output.splice(chunk);
         }
-        self.ledger.refund(Cost::WindowUpdate);
+        self.ledger.refund_frame_sent();
         if !ends_here {
             return true;
         }
@@ -126,9 +125,6 @@ impl<C: Classifier> Connection<C> {
     fn finish_quantum(&mut self, key: StreamKey) {
         let queue_low = self.config.limits.send_queue_len_max / 2;
         let Some(stream) = self.store.get_mut(key) else { return };
-        if stream.queue.len == 0 {
-            stream.queue.deficit = 0;
-        }
         if stream.queue.notify && stream.queue.len <= queue_low {
             stream.queue.notify = false;
             self.pending.push_back(Event::Writable { stream: key });

@@ -68,6 +68,12 @@ impl<T: Copy> FieldBlock<T> {
         self.oversize = false;
     }
 
+    /// Gives back all memory that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.fields.shrink_to_fit();
+        self.octets.shrink_to_fit();
+    }
+
     /// Fields that are here.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -62,7 +62,9 @@ impl<T> Mark<T> {
     fn of<C: Classifier<Token = T>>(classifier: &C, name: &[u8], value: &[u8]) -> Self {
         let Classified { token, keep } = classifier.classify(name, value);
         let kind = kind(name, value);
-        Mark { kind, token, keep: keep || kind == FieldKind::ContentLength }
+        // Of these the engine itself wants the octets.
+        let is_needed = matches!(kind, FieldKind::ContentLength | FieldKind::Authority | FieldKind::Host);
+        Mark { kind, token, keep: keep || is_needed }
     }
 }
 
