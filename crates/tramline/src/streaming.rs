@@ -31,7 +31,6 @@ pub struct Streaming<T> {
     packed: Vec<u8>,
     packed_at: usize,
     decode: DecodeFn<T>,
-    encoding: Encoding,
     limits: Limits,
     end: Option<Result<Metadata, Status>>,
     /// Dropping this half ends the call.
@@ -45,13 +44,12 @@ impl<T> std::fmt::Debug for Streaming<T> {
 }
 
 impl<T> Streaming<T> {
-    pub(crate) fn new(exchange: Arc<Exchange>, decode: DecodeFn<T>, encoding: Encoding, limits: Limits) -> Self {
+    pub(crate) fn new(exchange: Arc<Exchange>, decode: DecodeFn<T>, limits: Limits) -> Self {
         Streaming {
             exchange,
             packed: Vec::new(),
             packed_at: 0,
             decode,
-            encoding,
             limits,
             end: None,
             cancels: false,
@@ -70,6 +68,18 @@ impl<T> Streaming<T> {
     /// The call's status, if it is not OK; the same again if asked again.
     pub async fn message(&mut self) -> Result<Option<T>, Status> {
         std::future::poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// The initial metadata, as soon as it arrives: also before the first message.
+    ///
+    /// # Errors
+    /// The call's status, if it failed before any came.
+    pub async fn metadata(&mut self) -> Result<Metadata, Status> {
+        std::future::poll_fn(|cx| self.poll_metadata(cx)).await
+    }
+
+    pub(crate) fn poll_metadata(&mut self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
+        self.exchange.poll_head(cx)
     }
 
     /// The trailers, once [`message`](Self::message) has answered `None`.
@@ -110,11 +120,12 @@ impl<T> Streaming<T> {
         let len = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
         let message = rest.get(..len)?;
         self.packed_at += PACKED_HEAD_LEN + len;
-        Some(transfer::decode(Frame::Slice(message), flag != 0, self.encoding, self.limits, self.decode))
+        Some(self.decode(Frame::Slice(message), flag != 0))
     }
 
     fn decode(&self, frame: Frame<'_>, compressed: bool) -> Result<T, Status> {
-        transfer::decode(frame, compressed, self.encoding, self.limits, self.decode)
+        let encoding = if compressed { self.exchange.encoding() } else { Encoding::Identity };
+        transfer::decode(frame, compressed, encoding, self.limits, self.decode)
     }
 
     /// A message that cannot be read ends the stream.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use tramline_call::{Frame, Metadata, Status};
+use tramline_call::{Encoding, Frame, Metadata, Status};
 use tramline_h2::StreamKey;
 
 use super::inbound::{Batch, Inbound, InboundEnd};
@@ -23,9 +23,10 @@ pub(crate) enum Notice {
     Dropped,
 }
 
-/// Where notices go: the mailbox of a server's or a client's connection.
+/// Where notices go: the mailbox of a server's connection, or a client's call, which
+/// knows its connection once it has one.
 pub(crate) trait NoticeBoard: Send + Sync {
-    fn notify(&self, call: StreamKey, notice: Notice);
+    fn notify(&self, call: Option<StreamKey>, notice: Notice);
 }
 
 /// Window is given back when this much was read, not octet by octet.
@@ -43,37 +44,27 @@ pub(crate) struct Outgoing<'a> {
 
 pub(crate) struct Exchange {
     board: Arc<dyn NoticeBoard>,
-    /// The engine's stream, known once the call has one.
-    call: LeafLock<Option<StreamKey>>,
+    /// The engine's stream, if the call had one from the start.
+    call: Option<StreamKey>,
     inbound: LeafLock<Inbound>,
     outbound: LeafLock<Outbound>,
 }
 
 impl std::fmt::Debug for Exchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Exchange").field("call", &*self.call.lock()).finish_non_exhaustive()
+        f.debug_struct("Exchange").field("call", &self.call).finish_non_exhaustive()
     }
 }
 
 impl Exchange {
-    pub(crate) fn new(board: Arc<dyn NoticeBoard>, call: Option<StreamKey>) -> Arc<Exchange> {
-        Arc::new(Exchange {
-            board,
-            call: LeafLock::new(call),
-            inbound: LeafLock::default(),
-            outbound: LeafLock::default(),
-        })
-    }
-
-    pub(crate) fn set_call(&self, call: StreamKey) {
-        *self.call.lock() = Some(call);
+    /// `encoding` is how the peer compresses, as far as that is known.
+    pub(crate) fn new(board: Arc<dyn NoticeBoard>, call: Option<StreamKey>, encoding: Encoding) -> Arc<Exchange> {
+        let inbound = Inbound { encoding, ..Inbound::default() };
+        Arc::new(Exchange { board, call, inbound: LeafLock::new(inbound), outbound: LeafLock::default() })
     }
 
     fn notify(&self, notice: Notice) {
-        let call = *self.call.lock();
-        if let Some(call) = call {
-            self.board.notify(call, notice);
-        }
+        self.board.notify(self.call, notice);
     }
 
     // The user's side.
@@ -89,6 +80,16 @@ impl Exchange {
             self.notify(Notice::Consumed);
         }
         taken
+    }
+
+    /// The initial metadata that the peer sent, or how the call ended without any.
+    pub(crate) fn poll_head(&self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
+        self.inbound.lock().poll_head(cx)
+    }
+
+    /// How the peer compresses, once that is known.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.inbound.lock().encoding
     }
 
     /// Ready when one more message may be sent.
@@ -182,6 +183,11 @@ impl Exchange {
     /// The engine holds this much of the call's output.
     pub(crate) fn set_engine_len(&self, len: usize) {
         wake(self.outbound.lock().set_engine_len(len));
+    }
+
+    /// The peer's head arrived.
+    pub(crate) fn set_received_head(&self, metadata: Metadata, encoding: Encoding) {
+        self.inbound.lock().set_head(metadata, encoding);
     }
 
     /// A message arrived that cost `owed` octets of window.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use tramline_call::{Frame, Metadata, Status};
+use tramline_call::{Encoding, Frame, Metadata, Status};
 
 /// Packed messages are handed over in blocks of about this length.
 const PACK_LEN_MAX: usize = 64 * 1024;
@@ -34,6 +34,9 @@ pub(crate) struct Inbound {
     /// Octets of flow control that the reader gives back when it takes the front.
     owed: VecDeque<usize>,
     len: usize,
+    /// Initial metadata of a response.
+    head: Option<Metadata>,
+    pub(super) encoding: Encoding,
     end: Option<InboundEnd>,
     reader: Option<Waker>,
     spare: Vec<u8>,
@@ -71,6 +74,27 @@ impl Inbound {
         pack.push(u8::from(compressed));
         pack.extend_from_slice(&(len as u32).to_be_bytes());
         pack.extend_from_slice(frame.contiguous());
+    }
+
+    /// The peer's head, in front of all messages.
+    pub(super) fn set_head(&mut self, metadata: Metadata, encoding: Encoding) {
+        self.head = Some(metadata);
+        self.encoding = encoding;
+    }
+
+    /// The head, once it is there. A call that ends in order without one has no metadata.
+    pub(super) fn poll_head(&mut self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
+        if let Some(head) = &self.head {
+            return Poll::Ready(Ok(head.clone()));
+        }
+        match &self.end {
+            Some(Ok(_)) => Poll::Ready(Ok(Metadata::new())),
+            Some(Err(status)) => Poll::Ready(Err(status.clone())),
+            None => {
+                self.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
     }
 
     /// Octets that wait.

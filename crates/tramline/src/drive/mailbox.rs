@@ -13,6 +13,7 @@ use super::leaf_lock::LeafLock;
 struct Contents<L> {
     letters: Vec<L>,
     owner: Option<Waker>,
+    is_closed: bool,
 }
 
 /// The box of one connection.
@@ -23,20 +24,38 @@ pub(crate) struct Mailbox<L> {
 
 impl<L> Default for Mailbox<L> {
     fn default() -> Self {
-        Mailbox { contents: LeafLock::new(Contents { letters: Vec::new(), owner: None }) }
+        Mailbox { contents: LeafLock::new(Contents { letters: Vec::new(), owner: None, is_closed: false }) }
     }
 }
 
 impl<L> Mailbox<L> {
+    /// Writes a letter that may be lost if the owner is gone.
     pub(crate) fn post(&self, letter: L) {
+        let _ = self.offer(letter);
+    }
+
+    /// Writes a letter, or gives it back if nobody will read it any more.
+    pub(crate) fn offer(&self, letter: L) -> Result<(), L> {
         let owner = {
             let mut contents = self.contents.lock();
+            if contents.is_closed {
+                return Err(letter);
+            }
             contents.letters.push(letter);
             contents.owner.take()
         };
         if let Some(owner) = owner {
             owner.wake();
         }
+        Ok(())
+    }
+
+    /// The owner reads no more; returns what it did not read.
+    pub(crate) fn close(&self) -> Vec<L> {
+        let mut contents = self.contents.lock();
+        contents.is_closed = true;
+        contents.owner = None;
+        std::mem::take(&mut contents.letters)
     }
 
     /// Swaps the waiting letters into `taken`, which is empty.

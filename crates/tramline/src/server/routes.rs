@@ -211,7 +211,7 @@ fn exchange_of(start: &Start<'_>) -> Result<Arc<crate::drive::exchange::Exchange
 }
 
 fn messages<T, C: Decode<T> + Default>(start: &Start<'_>) -> Result<Streaming<T>, Status> {
-    Ok(Streaming::new(exchange_of(start)?, transfer::decode_fn::<T, C>(), start.encoding, start.limits))
+    Ok(Streaming::new(exchange_of(start)?, transfer::decode_fn::<T, C>(), start.limits))
 }
 
 fn replies<T, C: Encode<T> + Default>(start: &Start<'_>) -> Result<Replies<T>, Status> {

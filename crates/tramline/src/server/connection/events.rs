@@ -61,7 +61,7 @@ impl ServerSide {
             deadline,
             self.clock.clone(),
         ));
-        let exchange = streams.then(|| Exchange::new(self.mailbox.clone(), Some(key)));
+        let exchange = streams.then(|| Exchange::new(self.mailbox.clone(), Some(key), head.encoding()));
         let call = self.insert_call(key, route, head);
         call.deadline = deadline;
         call.context = Some(context);

@@ -49,8 +49,10 @@ impl WakeLetter for Letter {
 }
 
 impl NoticeBoard for Mailbox<Letter> {
-    fn notify(&self, call: StreamKey, notice: Notice) {
-        self.post(Letter::Notice(call, notice));
+    fn notify(&self, call: Option<StreamKey>, notice: Notice) {
+        if let Some(call) = call {
+            self.post(Letter::Notice(call, notice));
+        }
     }
 }
 
