@@ -1,1 +1,42 @@
-//! The rules of a gRPC call: status, metadata, envelope, deadlines, compression policy.
+//! The rules of a gRPC call, as a pure library: HTTP fields and octets in, call events out.
+//!
+//! Status, metadata, envelope, deadline, compression negotiation, and every mapping from
+//! what HTTP says to a gRPC status are decided here, and nowhere else. The crate reads no
+//! socket, no clock and no random source; what it needs of them are arguments.
+//!
+//! A server reads a request with [`server_call::RequestHead`] and answers with
+//! [`server_call::write_head`] and [`server_call::write_trailers`]; a client writes
+//! [`client_call::RequestParts`] and reads [`client_call::ResponseHead`]. Fields come with
+//! a [`FieldToken`] that [`field::classify`] made when they were first seen, so that a
+//! field that a peer repeats costs a comparison of small integers.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod backoff;
+pub mod cardinality;
+pub mod client_call;
+mod code;
+pub mod codec;
+pub mod dialect;
+mod encoding;
+pub mod envelope;
+pub mod field;
+pub mod mapping;
+mod metadata;
+mod method;
+pub mod percent;
+pub mod server_call;
+mod status;
+mod subtype;
+pub mod timeout;
+
+pub use code::Code;
+pub use codec::{Codec, Decode, Encode, Frame};
+pub use encoding::{Encoding, EncodingSet};
+pub use field::{FieldReuse, FieldSink, FieldToken};
+pub use metadata::{Metadata, MetadataError, Value};
+pub use method::{Idempotency, Method, MethodInfo, MethodKind, Path, PathError};
+pub use status::Status;
+pub use subtype::Subtype;

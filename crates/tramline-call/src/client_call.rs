@@ -1,0 +1,346 @@
+//! A client's view of a call: what goes out as fields, and what comes in.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::field::{FieldReuse, FieldSink, FieldToken};
+use crate::mapping::code_of_http_status;
+use crate::metadata::decode_binary;
+use crate::{Code, Encoding, EncodingSet, Metadata, MethodInfo, Path, Status, Subtype, percent, timeout};
+
+/// What identifies this library in a user agent.
+const USER_AGENT: &str = concat!("grpc-rust-tramline/", env!("CARGO_PKG_VERSION"));
+
+/// The user agent of a channel, with what the application put in front.
+#[must_use]
+pub fn user_agent(application: Option<&str>) -> String {
+    match application.map(str::trim).filter(|application| !application.is_empty()) {
+        Some(application) => format!("{application} {USER_AGENT}"),
+        None => String::from(USER_AGENT),
+    }
+}
+
+/// Whether a request travels in the open.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Scheme {
+    /// In the open.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+/// What a request's head is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestParts<'a> {
+    /// The method.
+    pub path: &'a Path,
+    /// Whom to reach: the target's host, unless the user said otherwise.
+    pub authority: &'a str,
+    /// Whether the connection is TLS.
+    pub scheme: Scheme,
+    /// What is left until the deadline. Zero must have failed before.
+    pub timeout: Option<Duration>,
+    /// How messages that are marked as compressed will be.
+    pub encoding: Encoding,
+    /// What this side can decompress.
+    pub accept: EncodingSet,
+    /// See [`user_agent`].
+    pub user_agent: &'a str,
+    /// The codec's format: `proto`, `json`, …
+    pub subtype: &'a str,
+    /// The call's metadata.
+    pub metadata: &'a Metadata,
+}
+
+/// Writes a request's head, in the order that the gRPC document gives.
+pub fn write_request(parts: &RequestParts<'_>, sink: &mut impl FieldSink) {
+    sink.field(b":method", b"POST", FieldReuse::Repeated);
+    let scheme: &[u8] = match parts.scheme {
+        Scheme::Http => b"http",
+        Scheme::Https => b"https",
+    };
+    sink.field(b":scheme", scheme, FieldReuse::Repeated);
+    sink.field(b":path", parts.path.as_bytes(), FieldReuse::Repeated);
+    sink.field(b":authority", parts.authority.as_bytes(), FieldReuse::Repeated);
+    if let Some(timeout) = parts.timeout.and_then(timeout::encode) {
+        sink.field(b"grpc-timeout", timeout.as_bytes(), FieldReuse::Unique);
+    }
+    sink.field(b"te", b"trailers", FieldReuse::Repeated);
+    write_content_type(parts.subtype, sink);
+    if parts.encoding != Encoding::Identity {
+        sink.field(b"grpc-encoding", parts.encoding.name().as_bytes(), FieldReuse::Repeated);
+    }
+    if parts.accept != EncodingSet::IDENTITY {
+        sink.field(b"grpc-accept-encoding", parts.accept.list().as_bytes(), FieldReuse::Repeated);
+    }
+    sink.field(b"user-agent", parts.user_agent.as_bytes(), FieldReuse::Repeated);
+    parts.metadata.write_to(sink);
+}
+
+/// Protobuf goes without a name: every server takes it for the default.
+fn write_content_type(subtype: &str, sink: &mut impl FieldSink) {
+    let subtype = if subtype == "proto" { Subtype::NONE } else { Subtype::new(subtype.as_bytes()).unwrap_or_default() };
+    subtype.with_content_type(|value| sink.field(b"content-type", value, FieldReuse::Repeated));
+}
+
+/// A response's first fields, read.
+#[derive(Debug)]
+pub enum ResponseHead {
+    /// Messages and trailers follow.
+    Head {
+        /// The initial metadata.
+        metadata: Metadata,
+        /// How compressed messages are compressed.
+        encoding: Encoding,
+    },
+    /// The call has ended already, with these trailers.
+    TrailersOnly(Result<Metadata, Status>),
+    /// Something else than a gRPC server answered, or a server that failed early.
+    NotGrpc(Box<ForeignResponse>),
+}
+
+impl ResponseHead {
+    /// Reads the fields of a response's head; `end_stream` says that nothing follows.
+    /// `readable` is what this side can decompress, and `method` the one that was called.
+    ///
+    /// # Errors
+    /// The head makes no sense: the call fails with this status, and its stream is to be
+    /// reset.
+    pub fn read<'a>(
+        fields: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>,
+        end_stream: bool,
+        readable: EncodingSet,
+        method: &MethodInfo,
+    ) -> Result<ResponseHead, Status> {
+        let section = Section::read(fields);
+        let is_grpc = matches!(section.content_type, Some(FieldToken::ContentType(_)));
+        if end_stream && section.status.is_some() {
+            return Ok(ResponseHead::TrailersOnly(section.into_outcome(200)));
+        }
+        if section.http_status != 200 || !is_grpc {
+            let foreign = ForeignResponse::new(&section);
+            if !end_stream {
+                return Ok(ResponseHead::NotGrpc(Box::new(foreign)));
+            }
+            return Ok(ResponseHead::TrailersOnly(Err(foreign.into_status())));
+        }
+        if end_stream {
+            return Ok(ResponseHead::TrailersOnly(section.into_outcome(200)));
+        }
+        section.into_head(readable, method)
+    }
+}
+
+/// Reads the trailers behind a head and messages.
+///
+/// # Errors
+/// The call's status, if it is not OK; UNKNOWN if it cannot be read or is missing.
+pub fn read_trailers<'a>(
+    fields: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>,
+) -> Result<Metadata, Status> {
+    Section::read(fields).into_outcome(200)
+}
+
+/// The status of a response that ended in order without trailers: INTERNAL.
+#[must_use]
+pub fn end_without_trailers() -> Status {
+    Status::internal("the response ended without trailers")
+}
+
+/// What a field section of a response says.
+#[derive(Default)]
+struct Section<'a> {
+    http_status: u16,
+    content_type: Option<FieldToken>,
+    content_type_text: &'a [u8],
+    encoding: Option<Encoding>,
+    encoding_name: &'a [u8],
+    /// `grpc-status`: `Some(None)` if it is no number.
+    status: Option<Option<u32>>,
+    status_text: &'a [u8],
+    message: &'a [u8],
+    details: &'a [u8],
+    has_invalid_binary: bool,
+    metadata: Metadata,
+}
+
+impl<'a> Section<'a> {
+    fn read(fields: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>) -> Self {
+        let mut section = Section::default();
+        for (token, name, value) in fields {
+            section.read_field(token, name, value);
+        }
+        section
+    }
+
+    fn read_field(&mut self, token: FieldToken, name: &'a [u8], value: &'a [u8]) {
+        match token {
+            FieldToken::Status(status) => self.http_status = status,
+            FieldToken::ContentType(_) | FieldToken::ForeignContentType => {
+                self.content_type = Some(token);
+                self.content_type_text = value;
+            }
+            FieldToken::Encoding(encoding) => {
+                self.encoding = encoding;
+                self.encoding_name = value;
+            }
+            FieldToken::GrpcStatus(status) => {
+                self.status = Some(status);
+                self.status_text = value;
+            }
+            FieldToken::GrpcMessage => self.message = value,
+            FieldToken::StatusDetails => self.details = value,
+            FieldToken::Binary { is_valid: false } => self.has_invalid_binary = true,
+            FieldToken::Text | FieldToken::Binary { is_valid: true } => self.metadata.push_received(name, value),
+            _ => {}
+        }
+    }
+
+    fn into_head(self, readable: EncodingSet, method: &MethodInfo) -> Result<ResponseHead, Status> {
+        if let Some(FieldToken::ContentType(subtype)) = self.content_type
+            && subtype != Subtype::NONE
+            && !method.reads(subtype.as_str())
+        {
+            let name = subtype.as_bytes().escape_ascii();
+            return Err(Status::internal(format!(
+                "the method's messages are {}, and the response's content type names {name}",
+                method.subtype()
+            )));
+        }
+        let encoding = self.encoding.unwrap_or_default();
+        if !self.encoding_name.is_empty() || !readable.contains(encoding) {
+            let name = if self.encoding_name.is_empty() { encoding.name().as_bytes() } else { self.encoding_name };
+            return Err(Status::internal(format!(
+                "the response's grpc-encoding {} is not supported here",
+                name.escape_ascii()
+            )));
+        }
+        self.check_metadata()?;
+        Ok(ResponseHead::Head { metadata: self.metadata, encoding })
+    }
+
+    fn check_metadata(&self) -> Result<(), Status> {
+        if !self.has_invalid_binary {
+            return Ok(());
+        }
+        Err(Status::internal("the value of a metadata key that ends in -bin is not base64"))
+    }
+
+    /// The outcome that the section says, or the lack of one.
+    fn into_outcome(self, http_status: u16) -> Result<Metadata, Status> {
+        match self.status {
+            Some(Some(0)) => self.check_metadata().map(|()| self.metadata),
+            Some(Some(number)) => Err(self.into_remote(number)),
+            Some(None) => {
+                let message = format!("grpc-status cannot be read: {}{}", self.status_text.escape_ascii(), self.hint());
+                Err(Status::unknown(message).with_metadata(self.metadata))
+            }
+            None => {
+                let message = format!("the trailers have no grpc-status{}", self.hint());
+                Err(Status::new(code_of_http_status(http_status), message).with_metadata(self.metadata))
+            }
+        }
+    }
+
+    /// What the peer's message adds to a status that this side had to make.
+    fn hint(&self) -> String {
+        if self.message.is_empty() { String::new() } else { format!(" ({})", percent::decode(self.message)) }
+    }
+
+    fn into_remote(self, number: u32) -> Status {
+        let message = Cow::Owned(percent::decode(self.message));
+        // Details that cannot be read are ignored: the status holds without them.
+        let details = decode_binary(self.details).map(Bytes::from).unwrap_or_default();
+        Status::remote(number, message, details, self.metadata)
+    }
+}
+
+/// Octets of a foreign response's body that are kept to explain it.
+const BODY_LEN_MAX: usize = 1024;
+
+/// A response without a gRPC head: a proxy's error page, a wrong port, a server that
+/// failed before gRPC began. Its body is kept as far as it helps.
+#[derive(Debug)]
+pub struct ForeignResponse {
+    http_status: u16,
+    content_type: Option<Box<[u8]>>,
+    is_grpc: bool,
+    message: String,
+    body: Vec<u8>,
+    metadata: Metadata,
+}
+
+impl ForeignResponse {
+    fn new(section: &Section<'_>) -> Self {
+        let is_grpc = matches!(section.content_type, Some(FieldToken::ContentType(_)));
+        ForeignResponse {
+            http_status: section.http_status,
+            content_type: section.content_type.filter(|_| !is_grpc).map(|_| section.content_type_text.into()),
+            is_grpc,
+            message: percent::decode(section.message),
+            body: Vec::new(),
+            metadata: section.metadata.clone(),
+        }
+    }
+
+    /// Takes a piece of the body. False once more of it would not help: the stream may be
+    /// reset then.
+    pub fn handle_body(&mut self, octets: &[u8]) -> bool {
+        let room = BODY_LEN_MAX.saturating_sub(self.body.len());
+        self.body.extend_from_slice(octets.get(..room).unwrap_or(octets));
+        self.body.len() < BODY_LEN_MAX
+    }
+
+    /// The call's status, if trailers came behind the body: theirs, unless it is OK or missing.
+    #[must_use]
+    pub fn into_status_with<'a>(self, trailers: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>) -> Status {
+        let section = Section::read(trailers);
+        match section.status {
+            Some(Some(number)) if number != 0 => section.into_remote(number),
+            _ => self.into_status(),
+        }
+    }
+
+    /// The call's status: from the HTTP status.
+    #[must_use]
+    pub fn into_status(self) -> Status {
+        let mut message = format!("the server answered with HTTP status {}", self.http_status);
+        match &self.content_type {
+            Some(text) => message.push_str(&format!(" and content type {:?}", String::from_utf8_lossy(text))),
+            None if !self.is_grpc => message.push_str(" and no content type"),
+            None => message.push_str(" and no grpc-status"),
+        }
+        for text in [self.message.trim(), String::from_utf8_lossy(&self.body).trim()] {
+            if !text.is_empty() {
+                message.push_str(": ");
+                message.push_str(text);
+            }
+        }
+        Status::new(code_of_http_status(self.http_status), message).with_metadata(self.metadata)
+    }
+}
+
+/// What a client does with a status whose code only applications should use, when it came
+/// from a part of this side (gRFC A54): a resolver, a balancer, call credentials.
+#[must_use]
+pub fn restrict_control_plane(status: Status) -> Status {
+    match status.code() {
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::DataLoss => {
+            Status::internal(format!("a part of the client failed with a code that is the server's: {status}"))
+        }
+        _ => status,
+    }
+}

@@ -1,0 +1,211 @@
+//! The five octets in front of each message (gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message").
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::mem;
+
+use bytes::Bytes;
+
+use crate::codec::Frame;
+use crate::{Encoding, Status};
+
+/// A flag and a length.
+pub const PREFIX_LEN: usize = 5;
+
+/// One message with what its prefix says of it.
+#[derive(Clone, Debug)]
+pub struct Envelope<'i> {
+    /// The message is compressed in the call's encoding.
+    pub compressed: bool,
+    /// The message as it was sent.
+    pub frame: Frame<'i>,
+}
+
+/// The prefix of a message of `len` octets.
+///
+/// # Errors
+/// RESOURCE_EXHAUSTED: the length does not fit.
+pub fn prefix(compressed: bool, len: usize) -> Result<[u8; PREFIX_LEN], Status> {
+    let Ok(len) = u32::try_from(len) else {
+        return Err(Status::resource_exhausted(format!("message of {len} bytes does not fit a gRPC envelope")));
+    };
+    let [a, b, c, d] = len.to_be_bytes();
+    Ok([u8::from(compressed), a, b, c, d])
+}
+
+/// Fails a message that is longer than this side may send.
+///
+/// # Errors
+/// RESOURCE_EXHAUSTED: names both lengths.
+pub fn check_sent_len(len: usize, len_max: usize) -> Result<(), Status> {
+    if len <= len_max { Ok(()) } else { Err(too_long("sent", len, len_max)) }
+}
+
+/// Fails a message that is longer than this side receives, after decompression.
+///
+/// # Errors
+/// RESOURCE_EXHAUSTED: names both lengths.
+pub fn check_received_len(len: usize, len_max: usize) -> Result<(), Status> {
+    if len <= len_max { Ok(()) } else { Err(too_long("received", len, len_max)) }
+}
+
+fn too_long(direction: &str, len: usize, len_max: usize) -> Status {
+    Status::resource_exhausted(format!(
+        "{direction} message of {len} bytes is longer than the limit of {len_max} bytes"
+    ))
+}
+
+/// What a prefix says.
+#[derive(Clone, Copy, Debug)]
+struct Prefix {
+    compressed: bool,
+    len: usize,
+}
+
+/// Puts messages together from the pieces in which they arrive.
+///
+/// A message that lies whole in one piece is handed on where it lies. Memory grows with the
+/// octets that came, to at most twice as many, whatever length the peer announced.
+///
+/// ```
+/// use tramline_call::{Encoding, envelope::Assembler};
+///
+/// let mut assembler = Assembler::default();
+/// let mut input = &b"\0\0\0\0\x02hi\0\0"[..];
+/// let message = assembler.next(&mut input, Encoding::Identity, 1024)?.unwrap();
+/// assert_eq!(message.frame.contiguous(), b"hi");
+/// assert!(assembler.next(&mut input, Encoding::Identity, 1024)?.is_none());
+/// assert!(assembler.finish().is_err(), "a prefix is cut");
+/// # Ok::<(), tramline_call::Status>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Assembler {
+    /// Octets of the prefix, as far as they are there.
+    head: [u8; PREFIX_LEN],
+    head_len: usize,
+    /// The prefix, once it is complete.
+    prefix: Option<Prefix>,
+    /// Octets of a message that is not complete.
+    payload: Vec<u8>,
+}
+
+impl Assembler {
+    /// Takes the next message out of `input`; `None` when `input` is used up first.
+    /// `encoding` is what the call's `grpc-encoding` says.
+    ///
+    /// # Errors
+    /// INTERNAL for a flag other than 0 and 1, or for a compressed message in a call
+    /// without an encoding; RESOURCE_EXHAUSTED, before a payload octet is kept, for a length
+    /// over `message_len_max`. The stream cannot be read any further.
+    pub fn next<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        encoding: Encoding,
+        message_len_max: usize,
+    ) -> Result<Option<Envelope<'i>>, Status> {
+        let Some(prefix) = self.read_prefix(input, encoding, message_len_max)? else { return Ok(None) };
+        let wanted = prefix.len - self.payload.len();
+        let Some((rest, after)) = input.split_at_checked(wanted) else {
+            self.keep(input, prefix.len);
+            *input = &[];
+            return Ok(None);
+        };
+        *input = after;
+        let frame = if self.payload.is_empty() {
+            Frame::Slice(rest)
+        } else {
+            self.keep(rest, prefix.len);
+            Frame::Shared(Bytes::from(mem::take(&mut self.payload)))
+        };
+        self.head_len = 0;
+        self.prefix = None;
+        Ok(Some(Envelope { compressed: prefix.compressed, frame }))
+    }
+
+    fn read_prefix(
+        &mut self,
+        input: &mut &[u8],
+        encoding: Encoding,
+        message_len_max: usize,
+    ) -> Result<Option<Prefix>, Status> {
+        if self.prefix.is_some() {
+            return Ok(self.prefix);
+        }
+        let Some(head) = self.take_head(input) else { return Ok(None) };
+        let prefix = parse_prefix(head, encoding)?;
+        check_received_len(prefix.len, message_len_max)?;
+        self.prefix = Some(prefix);
+        Ok(Some(prefix))
+    }
+
+    fn take_head(&mut self, input: &mut &[u8]) -> Option<[u8; PREFIX_LEN]> {
+        if self.head_len == 0
+            && let Some((head, rest)) = input.split_first_chunk()
+        {
+            *input = rest;
+            return Some(*head);
+        }
+        let missing = self.head.get_mut(self.head_len..).unwrap_or_default();
+        let taken_len = missing.len().min(input.len());
+        let (taken, rest) = input.split_at(taken_len);
+        missing[..taken_len].copy_from_slice(taken);
+        *input = rest;
+        self.head_len += taken_len;
+        (self.head_len == PREFIX_LEN).then_some(self.head)
+    }
+
+    /// Appends octets, and grows to twice what is there, but never past the message.
+    fn keep(&mut self, octets: &[u8], message_len: usize) {
+        let needed = self.payload.len() + octets.len();
+        if needed > self.payload.capacity() {
+            let capacity = message_len.min(needed.max(self.payload.len() * 2));
+            self.payload.reserve_exact(capacity - self.payload.len());
+        }
+        self.payload.extend_from_slice(octets);
+    }
+
+    /// The peer's stream ended.
+    ///
+    /// # Errors
+    /// INTERNAL: it ended inside a message.
+    pub fn finish(&self) -> Result<(), Status> {
+        match self.prefix {
+            None if self.head_len == 0 => Ok(()),
+            None => Err(Status::internal("the stream ended inside a message's prefix")),
+            Some(prefix) => Err(Status::internal(format!(
+                "the stream ended inside a message: {} of {} bytes came",
+                self.payload.len(),
+                prefix.len
+            ))),
+        }
+    }
+
+    /// Octets of an incomplete message that are kept.
+    #[must_use]
+    pub fn pending_len(&self) -> usize {
+        self.head_len + self.payload.len()
+    }
+
+    /// The length of the message that is being read, once its prefix is there.
+    #[must_use]
+    pub fn announced_len(&self) -> Option<usize> {
+        self.prefix.map(|prefix| prefix.len)
+    }
+
+    /// Forgets everything, for the next call.
+    pub fn reset(&mut self) {
+        *self = Assembler::default();
+    }
+}
+
+fn parse_prefix(head: [u8; PREFIX_LEN], encoding: Encoding) -> Result<Prefix, Status> {
+    let [flag, len @ ..] = head;
+    let compressed = match flag {
+        0 => false,
+        1 if encoding != Encoding::Identity => true,
+        // gRPC compression: "If … the Compressed-Flag is set … without grpc-encoding … INTERNAL".
+        1 => return Err(Status::internal("a message is compressed, but grpc-encoding names no compression")),
+        _ => return Err(Status::internal(format!("a message's flags are {flag:#04x}; only 0 and 1 are known"))),
+    };
+    Ok(Prefix { compressed, len: u32::from_be_bytes(len) as usize })
+}

@@ -1,0 +1,171 @@
+//! What a header field means to a call, decided once for each field that a peer repeats.
+
+use core::time::Duration;
+
+use crate::metadata::{is_binary, is_valid_binary};
+use crate::{Encoding, EncodingSet, Subtype, dialect, timeout};
+
+/// What a field means. An HTTP engine keeps it beside the entry in its table, so that
+/// nobody looks at the octets of a repeated field again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum FieldToken {
+    /// Metadata whose value is text.
+    #[default]
+    Text,
+    /// Metadata under a key that ends in `-bin`.
+    Binary {
+        /// Its base64 can be read.
+        is_valid: bool,
+    },
+    /// `:method`
+    Method {
+        /// It is POST.
+        is_post: bool,
+    },
+    /// `:scheme`
+    Scheme,
+    /// `:authority`
+    Authority,
+    /// `host`
+    Host,
+    /// `:path`, with the route that has exactly this path.
+    Path(Option<u32>),
+    /// `:status`
+    Status(u16),
+    /// `content-type` of gRPC.
+    ContentType(Subtype),
+    /// Any other `content-type`.
+    ForeignContentType,
+    /// `te: trailers`
+    Te,
+    /// `grpc-timeout`, in nanoseconds.
+    Timeout(u64),
+    /// A `grpc-timeout` that cannot be read.
+    MalformedTimeout,
+    /// `grpc-encoding`; `None` if nobody here knows the name.
+    Encoding(Option<Encoding>),
+    /// `grpc-accept-encoding`
+    AcceptEncoding(EncodingSet),
+    /// `grpc-status`; `None` if it is no number.
+    GrpcStatus(Option<u32>),
+    /// `grpc-message`
+    GrpcMessage,
+    /// `grpc-status-details-bin`
+    StatusDetails,
+    /// A field without a meaning for calls: `content-length`, `grpc-message-type`.
+    Ignored,
+}
+
+impl FieldToken {
+    /// The timeout that a [`FieldToken::Timeout`] stands for.
+    pub(crate) fn timeout(nanos: u64) -> Duration {
+        Duration::from_nanos(nanos)
+    }
+}
+
+/// How a field is likely to come again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FieldReuse {
+    /// With the same value: worth a place in a table.
+    Repeated,
+    /// With another value each time.
+    Unique,
+    /// It is secret, and never belongs in a table, here or on any hop (RFC 7541 §7.1.3).
+    Secret,
+}
+
+/// Where fields are written, in the order in which they are to travel.
+///
+/// Names are in lower case. Names and values are valid (RFC 9110 §5).
+pub trait FieldSink {
+    /// Takes one field.
+    fn field(&mut self, name: &[u8], value: &[u8], reuse: FieldReuse);
+}
+
+/// Gives meaning to a field. `route` finds the method of exactly this path.
+///
+/// The second part of the answer says whether readers need the octets beside the token.
+///
+/// ```
+/// use tramline_call::{FieldToken, field::classify};
+///
+/// let route = |path: &[u8]| (path == b"/pkg.Echo/Say").then_some(7);
+/// assert_eq!(classify(b":path", b"/pkg.Echo/Say", route), (FieldToken::Path(Some(7)), false));
+/// assert_eq!(classify(b"x-tenant", b"blue", route), (FieldToken::Text, true));
+/// ```
+pub fn classify(name: &[u8], value: &[u8], route: impl FnOnce(&[u8]) -> Option<u32>) -> (FieldToken, bool) {
+    match name {
+        b":path" => {
+            let route = route(value);
+            (FieldToken::Path(route), route.is_none())
+        }
+        b":authority" => (FieldToken::Authority, true),
+        b":method" => (FieldToken::Method { is_post: value == b"POST" }, false),
+        b":scheme" => (FieldToken::Scheme, false),
+        b":status" => (FieldToken::Status(status(value)), false),
+        b"content-type" => content_type(value),
+        b"te" => (FieldToken::Te, false),
+        b"host" => (FieldToken::Host, true),
+        b"content-length" => (FieldToken::Ignored, false),
+        _ if name.starts_with(b"grpc-") => grpc_field(name, value),
+        _ => metadata(name, value),
+    }
+}
+
+fn grpc_field(name: &[u8], value: &[u8]) -> (FieldToken, bool) {
+    match name {
+        b"grpc-timeout" => (timeout_token(value), false),
+        b"grpc-encoding" => {
+            let encoding = Encoding::from_name(value);
+            (FieldToken::Encoding(encoding), encoding.is_none())
+        }
+        b"grpc-accept-encoding" => (FieldToken::AcceptEncoding(EncodingSet::from_list(value)), false),
+        b"grpc-status" => {
+            let number = number(value);
+            (FieldToken::GrpcStatus(number), number.is_none())
+        }
+        b"grpc-message" => (FieldToken::GrpcMessage, true),
+        b"grpc-status-details-bin" => (FieldToken::StatusDetails, true),
+        b"grpc-message-type" => (FieldToken::Ignored, false),
+        // Names that are reserved but not defined are metadata: peers send some.
+        _ => metadata(name, value),
+    }
+}
+
+fn metadata(name: &[u8], value: &[u8]) -> (FieldToken, bool) {
+    let token =
+        if is_binary(name) { FieldToken::Binary { is_valid: is_valid_binary(value) } } else { FieldToken::Text };
+    (token, true)
+}
+
+fn content_type(value: &[u8]) -> (FieldToken, bool) {
+    match dialect::subtype(value).map(Subtype::new) {
+        Some(Some(subtype)) => (FieldToken::ContentType(subtype), false),
+        Some(None) => (FieldToken::ContentType(Subtype::UNKNOWN), false),
+        None => (FieldToken::ForeignContentType, true),
+    }
+}
+
+fn timeout_token(value: &[u8]) -> FieldToken {
+    match timeout::decode(value) {
+        Some(timeout) => FieldToken::Timeout(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)),
+        None => FieldToken::MalformedTimeout,
+    }
+}
+
+/// Zero for what is no status at all.
+fn status(value: &[u8]) -> u16 {
+    number(value).and_then(|status| u16::try_from(status).ok()).unwrap_or(0)
+}
+
+/// A decimal number without leading zeros (gRPC PROTOCOL-HTTP2: Status).
+fn number(value: &[u8]) -> Option<u32> {
+    match value {
+        b"0" => Some(0),
+        [b'1'..=b'9', ..] if value.len() <= 9 && value.iter().all(u8::is_ascii_digit) => {
+            Some(value.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,161 @@
+//! Where keys and values lie.
+
+use alloc::vec::Vec;
+
+use super::binary;
+use super::key;
+use super::value::Value;
+use crate::MetadataError;
+use crate::field::{FieldReuse, FieldSink};
+
+/// Places are 32 bits wide.
+pub(super) const OCTETS_LEN_MAX: usize = (u32::MAX / 2) as usize;
+/// Octets of removed entries before the rest is moved together.
+const GARBAGE_LEN_MIN: usize = 512;
+/// Memory above this is given back when the arena is cleared.
+const OCTETS_KEPT_MAX: usize = 4 * 1024;
+const ENTRIES_KEPT_MAX: usize = 64;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    start: u32,
+    name_len: u32,
+    value_len: u32,
+    is_sensitive: bool,
+}
+
+/// Entries one after another: `name`, `value` as it is on the wire.
+#[derive(Clone, Default)]
+pub(super) struct Arena {
+    octets: Vec<u8>,
+    entries: Vec<Entry>,
+    garbage_len: usize,
+}
+
+impl Arena {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn octet_len(&self) -> usize {
+        self.octets.len()
+    }
+
+    fn slices(&self, entry: &Entry) -> (&[u8], &[u8]) {
+        let octets = self.octets.get(entry.start as usize..).unwrap_or_default();
+        let (name, rest) = octets.split_at_checked(entry.name_len as usize).unwrap_or_default();
+        (name, rest.get(..entry.value_len as usize).unwrap_or_default())
+    }
+
+    fn value(&self, entry: &Entry) -> (&str, Value<'_>) {
+        let (name, value) = self.slices(entry);
+        // Names are checked by whoever puts them in; a field's name is a token (RFC 9110 §5.1).
+        let name = core::str::from_utf8(name).unwrap_or_default();
+        (name, Value::new(value, binary::is_binary(name.as_bytes()), entry.is_sensitive))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        self.entries.iter().map(|entry| self.value(entry))
+    }
+
+    /// The values of `key`, found without looking at the others'.
+    pub(super) fn values<'a>(&'a self, key: &str) -> impl Iterator<Item = Value<'a>> {
+        self.entries.iter().filter(move |entry| self.is_named(entry, key)).map(|entry| self.value(entry).1)
+    }
+
+    fn is_named(&self, entry: &Entry, key: &str) -> bool {
+        entry.name_len as usize == key.len() && self.slices(entry).0.eq_ignore_ascii_case(key.as_bytes())
+    }
+
+    /// Adds an entry; the name goes to lower case.
+    pub(super) fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), MetadataError> {
+        self.push_with(name, |octets| octets.extend_from_slice(value))
+    }
+
+    /// Adds an entry whose value is encoded for the wire.
+    pub(super) fn push_binary(&mut self, name: &[u8], value: &[u8]) -> Result<(), MetadataError> {
+        self.push_with(name, |octets| binary::encode(value, octets))
+    }
+
+    fn push_with(&mut self, name: &[u8], write_value: impl FnOnce(&mut Vec<u8>)) -> Result<(), MetadataError> {
+        let start = self.octets.len();
+        self.octets.extend(name.iter().map(u8::to_ascii_lowercase));
+        let value_start = self.octets.len();
+        write_value(&mut self.octets);
+        if self.octets.len() > OCTETS_LEN_MAX {
+            self.octets.truncate(start);
+            return Err(MetadataError::TooLong);
+        }
+        self.entries.push(Entry {
+            start: start as u32,
+            name_len: name.len() as u32,
+            value_len: (self.octets.len() - value_start) as u32,
+            is_sensitive: key::is_sensitive(name),
+        });
+        Ok(())
+    }
+
+    pub(super) fn append_all(&mut self, other: &Arena) {
+        for entry in &other.entries {
+            let (name, value) = other.slices(entry);
+            if self.push(name, value).is_err() {
+                return;
+            }
+            if let Some(own) = self.entries.last_mut() {
+                own.is_sensitive = entry.is_sensitive;
+            }
+        }
+    }
+
+    pub(super) fn mark_sensitive(&mut self, key: &str) {
+        let mut entries = core::mem::take(&mut self.entries);
+        entries.iter_mut().filter(|entry| self.is_named(entry, key)).for_each(|entry| entry.is_sensitive = true);
+        self.entries = entries;
+    }
+
+    pub(super) fn remove(&mut self, key: &str) -> usize {
+        let mut entries = core::mem::take(&mut self.entries);
+        let len_before = entries.len();
+        let mut garbage_len = 0;
+        entries.retain(|entry| {
+            let is_removed = self.is_named(entry, key);
+            garbage_len += if is_removed { (entry.name_len + entry.value_len) as usize } else { 0 };
+            !is_removed
+        });
+        let removed_count = len_before - entries.len();
+        self.entries = entries;
+        self.garbage_len += garbage_len;
+        if self.garbage_len > GARBAGE_LEN_MIN.max(self.octets.len() / 2) {
+            self.compact();
+        }
+        removed_count
+    }
+
+    fn compact(&mut self) {
+        let mut tidy = Arena::default();
+        tidy.append_all(self);
+        *self = tidy;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.octets.clear();
+        self.garbage_len = 0;
+        self.entries.shrink_to(ENTRIES_KEPT_MAX);
+        self.octets.shrink_to(OCTETS_KEPT_MAX);
+    }
+
+    pub(super) fn write_to(&self, sink: &mut impl FieldSink) {
+        for entry in &self.entries {
+            let (name, value) = self.slices(entry);
+            if key::is_written(name) {
+                let reuse = if entry.is_sensitive { FieldReuse::Secret } else { FieldReuse::Repeated };
+                sink.field(name, value, reuse);
+            }
+        }
+    }
+}

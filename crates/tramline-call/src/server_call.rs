@@ -1,0 +1,399 @@
+//! A server's view of a call: what comes in as fields, and what goes out.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use crate::field::{FieldReuse, FieldSink, FieldToken};
+use crate::metadata::encode_binary;
+use crate::method::split_at;
+use crate::{Code, Encoding, EncodingSet, Metadata, MethodInfo, Status, Subtype, percent};
+
+/// Why no call comes of a request.
+#[derive(Debug)]
+pub enum Rejection {
+    /// It is not gRPC: an HTTP status, and nothing else.
+    Http(u16),
+    /// It is gRPC, and gets a status at once.
+    Call(Box<RejectedCall>),
+}
+
+/// The answer to a request that is gRPC and cannot become a call.
+#[derive(Debug)]
+pub struct RejectedCall {
+    /// What HTTP is told. Clients of gRPC go by `status`, whatever stands here.
+    pub http_status: u16,
+    /// What the client is told.
+    pub status: Status,
+    /// Whether the answer lists the encodings that this side reads.
+    pub lists_encodings: bool,
+}
+
+impl RejectedCall {
+    fn new(status: Status) -> Self {
+        RejectedCall { http_status: 200, status, lists_encodings: false }
+    }
+}
+
+impl From<RejectedCall> for Rejection {
+    fn from(rejected: RejectedCall) -> Self {
+        Rejection::Call(Box::new(rejected))
+    }
+}
+
+impl From<Status> for Rejection {
+    fn from(status: Status) -> Self {
+        RejectedCall::new(status).into()
+    }
+}
+
+/// A request whose field section is over the limit that this side advertised (RFC 6585 §5).
+#[must_use]
+pub fn header_list_too_long() -> Rejection {
+    let status = Status::resource_exhausted("the request's header fields are over the server's limit");
+    RejectedCall { http_status: 431, ..RejectedCall::new(status) }.into()
+}
+
+/// The status for a method that is not registered.
+#[must_use]
+pub fn unknown_method(path: &[u8]) -> Status {
+    Status::unimplemented(format!("the server has no method {}", path.escape_ascii()))
+}
+
+/// A request's head, read.
+///
+/// It is meant to be used again: [`reset`](Self::reset) keeps its memory, and then a head
+/// is read without allocating, unless the last call's [`Metadata`] still lives somewhere.
+///
+/// ```
+/// use tramline_call::{EncodingSet, field::classify, server_call::RequestHead};
+///
+/// let fields = [
+///     (&b":method"[..], &b"POST"[..]),
+///     (b":scheme", b"http"),
+///     (b":path", b"/pkg.Echo/Say"),
+///     (b":authority", b"localhost"),
+///     (b"te", b"trailers"),
+///     (b"content-type", b"application/grpc"),
+///     (b"x-tenant", b"blue"),
+/// ];
+/// let tokens = fields.map(|(name, value)| (classify(name, value, |_| Some(7)).0, name, value));
+/// let mut head = RequestHead::default();
+/// head.read(tokens, EncodingSet::IDENTITY).unwrap();
+/// assert_eq!(head.route(), Some(7));
+/// assert_eq!(head.metadata().get("x-tenant"), Some("blue"));
+/// ```
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    route: Option<u32>,
+    timeout: Option<Duration>,
+    encoding: Encoding,
+    accept: EncodingSet,
+    subtype: Subtype,
+    metadata: Metadata,
+    /// The authority, and behind it the path if it has no route.
+    text: String,
+    authority_len: usize,
+}
+
+/// What is known of a request while its fields are being read.
+#[derive(Default)]
+struct Reading<'a> {
+    is_post: bool,
+    path: &'a [u8],
+    authority: Option<&'a [u8]>,
+    host: Option<&'a [u8]>,
+    content_type: Option<FieldToken>,
+    encoding_name: &'a [u8],
+    seen: Seen,
+    fault: Option<Fault>,
+}
+
+/// Fields that may come once, and have come.
+#[derive(Default)]
+struct Seen {
+    timeout: bool,
+    encoding: bool,
+}
+
+/// Why a head cannot be a call's. The first in this order is reported.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    Host,
+    Duplicate(&'static str),
+    Timeout,
+    Binary,
+}
+
+impl RequestHead {
+    /// Reads a head's fields, each with its token. `readable` is what this side can
+    /// decompress.
+    ///
+    /// # Errors
+    /// No call comes of it. Of the head, [`subtype`](Self::subtype) alone is of use then,
+    /// for [`write_rejection`].
+    pub fn read<'a>(
+        &mut self,
+        fields: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>,
+        readable: EncodingSet,
+    ) -> Result<(), Rejection> {
+        self.reset();
+        let mut reading = Reading::default();
+        for (token, name, value) in fields {
+            self.read_field(&mut reading, token, name, value);
+        }
+        self.finish(&reading, readable)
+    }
+
+    fn read_field<'a>(&mut self, reading: &mut Reading<'a>, token: FieldToken, name: &'a [u8], value: &'a [u8]) {
+        match token {
+            FieldToken::Path(route) => {
+                self.route = route;
+                reading.path = value;
+            }
+            FieldToken::Method { is_post } => reading.is_post = is_post,
+            FieldToken::Authority => reading.authority = Some(value),
+            FieldToken::Host => reading.add_host(value),
+            FieldToken::ContentType(_) | FieldToken::ForeignContentType => reading.add_content_type(token),
+            FieldToken::Timeout(nanos) => {
+                reading.add_once(|seen| &mut seen.timeout, "grpc-timeout");
+                self.timeout = Some(FieldToken::timeout(nanos));
+            }
+            FieldToken::MalformedTimeout => reading.add_fault(Fault::Timeout),
+            FieldToken::Encoding(encoding) => {
+                reading.add_once(|seen| &mut seen.encoding, "grpc-encoding");
+                self.encoding = encoding.unwrap_or_default();
+                reading.encoding_name = value;
+            }
+            FieldToken::AcceptEncoding(set) => self.accept = self.accept.union(set),
+            FieldToken::Binary { is_valid: false } => reading.add_fault(Fault::Binary),
+            FieldToken::Text | FieldToken::Binary { is_valid: true } => self.metadata.push_received(name, value),
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, reading: &Reading<'_>, readable: EncodingSet) -> Result<(), Rejection> {
+        let Some(FieldToken::ContentType(subtype)) = reading.content_type else { return Err(Rejection::Http(415)) };
+        self.subtype = subtype;
+        if !reading.is_post {
+            let status = Status::internal("a gRPC request is a POST");
+            return Err(RejectedCall { http_status: 405, ..RejectedCall::new(status) }.into());
+        }
+        if let Some(fault) = reading.fault() {
+            return Err(fault.rejection());
+        }
+        if self.route.is_none() && split_at(reading.path).is_none() {
+            return Err(unknown_method(reading.path).into());
+        }
+        if !reading.encoding_name.is_empty() || !readable.contains(self.encoding) {
+            return Err(unreadable(reading.encoding_name, self.encoding));
+        }
+        self.keep_text(reading);
+        Ok(())
+    }
+
+    fn keep_text(&mut self, reading: &Reading<'_>) {
+        // RFC 9110 §7.2: `host` counts where there is no `:authority`.
+        let authority = reading.authority.or(reading.host).unwrap_or_default();
+        self.text.push_str(core::str::from_utf8(authority).unwrap_or_default());
+        self.authority_len = self.text.len();
+        if self.route.is_none() {
+            self.text.push_str(core::str::from_utf8(reading.path).unwrap_or_default());
+        }
+    }
+
+    /// The route that the classifier found for the path.
+    #[must_use]
+    pub fn route(&self) -> Option<u32> {
+        self.route
+    }
+
+    /// The path, if it has no route: `/service/method` of no registered method. Empty otherwise.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.text.get(self.authority_len..).unwrap_or_default()
+    }
+
+    /// Whom the client wanted to reach.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.text.get(..self.authority_len).unwrap_or_default()
+    }
+
+    /// How long the client will wait.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// How compressed messages of the request are compressed.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// What the client can decompress.
+    #[must_use]
+    pub fn accept(&self) -> EncodingSet {
+        self.accept
+    }
+
+    /// The format of the messages; the response names the same.
+    #[must_use]
+    pub fn subtype(&self) -> Subtype {
+        self.subtype
+    }
+
+    /// Fails a call in a format that the method's codec does not read.
+    ///
+    /// # Errors
+    /// UNIMPLEMENTED, as a [`Rejection`].
+    pub fn check_subtype(&self, method: &MethodInfo) -> Result<(), Rejection> {
+        if self.subtype == Subtype::NONE || method.reads(self.subtype.as_str()) {
+            return Ok(());
+        }
+        let message = format!(
+            "the method's messages are {}, and the request's content type names {}",
+            method.subtype(),
+            self.subtype.as_bytes().escape_ascii()
+        );
+        Err(Status::unimplemented(message).into())
+    }
+
+    /// The request's metadata. A clone of it costs no memory.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Takes the metadata out, and with it the memory that the next head would use.
+    #[must_use]
+    pub fn take_metadata(&mut self) -> Metadata {
+        core::mem::take(&mut self.metadata)
+    }
+
+    /// Forgets the request, and keeps memory for the next one.
+    pub fn reset(&mut self) {
+        let mut metadata = self.take_metadata();
+        metadata.clear();
+        let mut text = core::mem::take(&mut self.text);
+        text.clear();
+        *self = RequestHead { metadata, text, ..RequestHead::default() };
+    }
+}
+
+impl<'a> Reading<'a> {
+    fn add_host(&mut self, value: &'a [u8]) {
+        if self.host.replace(value).is_some() {
+            self.add_fault(Fault::Host);
+        }
+    }
+
+    fn add_content_type(&mut self, token: FieldToken) {
+        if self.content_type.replace(token).is_some() {
+            self.add_fault(Fault::Duplicate("content-type"));
+        }
+    }
+
+    fn add_once(&mut self, field: impl FnOnce(&mut Seen) -> &mut bool, name: &'static str) {
+        if core::mem::replace(field(&mut self.seen), true) {
+            self.add_fault(Fault::Duplicate(name));
+        }
+    }
+
+    fn add_fault(&mut self, fault: Fault) {
+        self.fault = Some(self.fault.map_or(fault, |before| before.min(fault)));
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        match (self.authority, self.host) {
+            (Some(authority), Some(host)) if authority != host => Some(Fault::Host),
+            _ => self.fault,
+        }
+    }
+}
+
+impl Fault {
+    fn rejection(self) -> Rejection {
+        let status = match self {
+            Fault::Host => {
+                let status = Status::internal("the request has several hosts, or one other than its :authority");
+                return RejectedCall { http_status: 400, ..RejectedCall::new(status) }.into();
+            }
+            Fault::Duplicate(name) => Status::internal(format!("the request has more than one {name}")),
+            Fault::Timeout => Status::internal("grpc-timeout is not one to eight digits and a unit"),
+            Fault::Binary => Status::internal("the value of a metadata key that ends in -bin is not base64"),
+        };
+        status.into()
+    }
+}
+
+/// gRPC compression: "UNIMPLEMENTED … with a grpc-accept-encoding that lists what is supported".
+fn unreadable(name: &[u8], encoding: Encoding) -> Rejection {
+    let name = if name.is_empty() { encoding.name().as_bytes() } else { name };
+    let message = format!("the request's grpc-encoding {} is not supported here", name.escape_ascii());
+    RejectedCall { lists_encodings: true, ..RejectedCall::new(Status::unimplemented(message)) }.into()
+}
+
+/// Writes a response's head. `subtype` is the request's; `encoding` is how messages that
+/// are marked as compressed will be.
+pub fn write_head(subtype: Subtype, metadata: &Metadata, encoding: Option<Encoding>, sink: &mut impl FieldSink) {
+    write_status_line(200, subtype, sink);
+    if let Some(encoding) = encoding {
+        sink.field(b"grpc-encoding", encoding.name().as_bytes(), FieldReuse::Repeated);
+    }
+    metadata.write_to(sink);
+}
+
+fn write_status_line(http_status: u16, subtype: Subtype, sink: &mut impl FieldSink) {
+    match http_status {
+        200 => sink.field(b":status", b"200", FieldReuse::Repeated),
+        status => sink.field(b":status", &three_digits(status), FieldReuse::Repeated),
+    }
+    subtype.with_content_type(|value| sink.field(b"content-type", value, FieldReuse::Repeated));
+}
+
+fn three_digits(status: u16) -> [u8; 3] {
+    [status / 100, status / 10, status].map(|n| b'0' + (n % 10) as u8)
+}
+
+/// Writes a response's trailers; `None` is OK. They follow a head, or, where nothing was
+/// sent yet, stand in one block with it.
+pub fn write_trailers(status: Option<&Status>, metadata: &Metadata, sink: &mut impl FieldSink) {
+    let code = status.map_or(Code::Ok, Status::code);
+    sink.field(b"grpc-status", code.wire(), FieldReuse::Repeated);
+    if let Some(status) = status {
+        write_explanation(status, sink);
+    }
+    metadata.write_to(sink);
+}
+
+fn write_explanation(status: &Status, sink: &mut impl FieldSink) {
+    if !status.message().is_empty() {
+        let message: Cow<'_, [u8]> = percent::encode(status.message());
+        sink.field(b"grpc-message", &message, FieldReuse::Unique);
+    }
+    if !status.details().is_empty() {
+        let mut details = alloc::vec::Vec::new();
+        encode_binary(status.details(), &mut details);
+        sink.field(b"grpc-status-details-bin", &details, FieldReuse::Unique);
+    }
+    status.metadata().write_to(sink);
+}
+
+/// Writes the whole answer to a request that cannot become a call, in one block that ends
+/// the stream. `subtype` is the request's, `readable` what this side can decompress.
+pub fn write_rejection(rejected: &RejectedCall, subtype: Subtype, readable: EncodingSet, sink: &mut impl FieldSink) {
+    write_status_line(rejected.http_status, subtype, sink);
+    if rejected.lists_encodings {
+        sink.field(b"grpc-accept-encoding", readable.list().as_bytes(), FieldReuse::Repeated);
+    }
+    write_trailers(Some(&rejected.status), &Metadata::new(), sink);
+}
+
+/// Writes an HTTP status without any of gRPC, in one block that ends the stream.
+pub fn write_http_status(http_status: u16, sink: &mut impl FieldSink) {
+    sink.field(b":status", &three_digits(http_status), FieldReuse::Repeated);
+}
