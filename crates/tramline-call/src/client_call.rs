@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::field::{FieldReuse, FieldSink, FieldToken};
 use crate::mapping::code_of_http_status;
 use crate::metadata::decode_binary;
-use crate::{Code, Encoding, EncodingSet, Metadata, MethodInfo, Path, Status, Subtype, percent, timeout};
+use crate::{Encoding, EncodingSet, Metadata, MethodInfo, Path, Status, Subtype, percent, timeout};
 
 /// What identifies this library in a user agent.
 const USER_AGENT: &str = concat!("grpc-rust-tramline/", env!("CARGO_PKG_VERSION"));
@@ -159,8 +159,8 @@ struct Section<'a> {
     http_status: u16,
     content_type: Option<FieldToken>,
     content_type_text: &'a [u8],
-    encoding: Option<Encoding>,
-    encoding_name: &'a [u8],
+    encoding: Encoding,
+    unknown_encoding: Option<&'a [u8]>,
     /// `grpc-status`: `Some(None)` if it is no number.
     status: Option<Option<u32>>,
     status_text: &'a [u8],
@@ -186,10 +186,8 @@ impl<'a> Section<'a> {
                 self.content_type = Some(token);
                 self.content_type_text = value;
             }
-            FieldToken::Encoding(encoding) => {
-                self.encoding = encoding;
-                self.encoding_name = value;
-            }
+            FieldToken::Encoding(Some(encoding)) => self.encoding = encoding,
+            FieldToken::Encoding(None) => self.unknown_encoding = Some(value),
             FieldToken::GrpcStatus(status) => {
                 self.status = Some(status);
                 self.status_text = value;
@@ -203,26 +201,32 @@ impl<'a> Section<'a> {
     }
 
     fn into_head(self, readable: EncodingSet, method: &MethodInfo) -> Result<ResponseHead, Status> {
-        if let Some(FieldToken::ContentType(subtype)) = self.content_type
-            && subtype != Subtype::NONE
-            && !method.reads(subtype.as_str())
-        {
-            let name = subtype.as_bytes().escape_ascii();
-            return Err(Status::internal(format!(
-                "the method's messages are {}, and the response's content type names {name}",
-                method.subtype()
-            )));
-        }
-        let encoding = self.encoding.unwrap_or_default();
-        if !self.encoding_name.is_empty() || !readable.contains(encoding) {
-            let name = if self.encoding_name.is_empty() { encoding.name().as_bytes() } else { self.encoding_name };
-            return Err(Status::internal(format!(
-                "the response's grpc-encoding {} is not supported here",
-                name.escape_ascii()
-            )));
-        }
+        self.check_subtype(method)?;
+        self.check_encoding(readable)?;
         self.check_metadata()?;
-        Ok(ResponseHead::Head { metadata: self.metadata, encoding })
+        Ok(ResponseHead::Head { metadata: self.metadata, encoding: self.encoding })
+    }
+
+    fn check_subtype(&self, method: &MethodInfo) -> Result<(), Status> {
+        let Some(FieldToken::ContentType(subtype)) = self.content_type else { return Ok(()) };
+        if subtype == Subtype::NONE || method.reads(subtype.as_str()) {
+            return Ok(());
+        }
+        Err(Status::internal(format!(
+            "the method's messages are {}, and the response's content type names {}",
+            method.subtype(),
+            subtype.as_str()
+        )))
+    }
+
+    fn check_encoding(&self, readable: EncodingSet) -> Result<(), Status> {
+        let name = match self.unknown_encoding {
+            Some(name) => name,
+            None if readable.contains(self.encoding) => return Ok(()),
+            None => self.encoding.name().as_bytes(),
+        };
+        let name = name.escape_ascii();
+        Err(Status::internal(format!("the response's grpc-encoding {name} is not supported here")))
     }
 
     fn check_metadata(&self) -> Result<(), Status> {
@@ -323,24 +327,5 @@ impl ForeignResponse {
             }
         }
         Status::new(code_of_http_status(self.http_status), message).with_metadata(self.metadata)
-    }
-}
-
-/// What a client does with a status whose code only applications should use, when it came
-/// from a part of this side (gRFC A54): a resolver, a balancer, call credentials.
-#[must_use]
-pub fn restrict_control_plane(status: Status) -> Status {
-    match status.code() {
-        Code::Ok
-        | Code::InvalidArgument
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::FailedPrecondition
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::DataLoss => {
-            Status::internal(format!("a part of the client failed with a code that is the server's: {status}"))
-        }
-        _ => status,
     }
 }

@@ -1,7 +1,5 @@
 //! What a header field means to a call, decided once for each field that a peer repeats.
 
-use core::time::Duration;
-
 use crate::metadata::{is_binary, is_valid_binary};
 use crate::{Encoding, EncodingSet, Subtype, dialect, timeout};
 
@@ -57,13 +55,6 @@ pub enum FieldToken {
     Ignored,
 }
 
-impl FieldToken {
-    /// The timeout that a [`FieldToken::Timeout`] stands for.
-    pub(crate) fn timeout(nanos: u64) -> Duration {
-        Duration::from_nanos(nanos)
-    }
-}
-
 /// How a field is likely to come again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FieldReuse {
@@ -117,7 +108,8 @@ fn grpc_field(name: &[u8], value: &[u8]) -> (FieldToken, bool) {
     match name {
         b"grpc-timeout" => (timeout_token(value), false),
         b"grpc-encoding" => {
-            let encoding = Encoding::from_name(value);
+            // An empty value names nothing, and is tolerated.
+            let encoding = if value.is_empty() { Some(Encoding::Identity) } else { Encoding::from_name(value) };
             (FieldToken::Encoding(encoding), encoding.is_none())
         }
         b"grpc-accept-encoding" => (FieldToken::AcceptEncoding(EncodingSet::from_list(value)), false),

@@ -196,3 +196,23 @@ impl ConnectFailure {
         !matches!(self, ConnectFailure::Lost | ConnectFailure::Shutdown)
     }
 }
+
+/// What a call fails with when a part of this side that is no server gave `status`: a
+/// resolver, a balancer, call credentials. Codes that only applications use become
+/// INTERNAL, so that nobody takes them for the server's (gRFC A54).
+#[must_use]
+pub fn control_plane_status(status: Status) -> Status {
+    match status.code() {
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::DataLoss => {
+            Status::internal(format!("a part of the client failed with a code that only servers use: {status}"))
+        }
+        _ => status,
+    }
+}

@@ -106,7 +106,7 @@ struct Reading<'a> {
     authority: Option<&'a [u8]>,
     host: Option<&'a [u8]>,
     content_type: Option<FieldToken>,
-    encoding_name: &'a [u8],
+    unknown_encoding: Option<&'a [u8]>,
     seen: Seen,
     fault: Option<Fault>,
 }
@@ -132,8 +132,7 @@ impl RequestHead {
     /// decompress.
     ///
     /// # Errors
-    /// No call comes of it. Of the head, [`subtype`](Self::subtype) alone is of use then,
-    /// for [`write_rejection`].
+    /// No call comes of it, and what the head holds is of no use.
     pub fn read<'a>(
         &mut self,
         fields: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>,
@@ -159,13 +158,15 @@ impl RequestHead {
             FieldToken::ContentType(_) | FieldToken::ForeignContentType => reading.add_content_type(token),
             FieldToken::Timeout(nanos) => {
                 reading.add_once(|seen| &mut seen.timeout, "grpc-timeout");
-                self.timeout = Some(FieldToken::timeout(nanos));
+                self.timeout = Some(Duration::from_nanos(nanos));
             }
             FieldToken::MalformedTimeout => reading.add_fault(Fault::Timeout),
             FieldToken::Encoding(encoding) => {
                 reading.add_once(|seen| &mut seen.encoding, "grpc-encoding");
-                self.encoding = encoding.unwrap_or_default();
-                reading.encoding_name = value;
+                match encoding {
+                    Some(encoding) => self.encoding = encoding,
+                    None => reading.unknown_encoding = Some(value),
+                }
             }
             FieldToken::AcceptEncoding(set) => self.accept = self.accept.union(set),
             FieldToken::Binary { is_valid: false } => reading.add_fault(Fault::Binary),
@@ -187,8 +188,11 @@ impl RequestHead {
         if self.route.is_none() && split_at(reading.path).is_none() {
             return Err(unknown_method(reading.path).into());
         }
-        if !reading.encoding_name.is_empty() || !readable.contains(self.encoding) {
-            return Err(unreadable(reading.encoding_name, self.encoding));
+        if let Some(name) = reading.unknown_encoding {
+            return Err(unreadable(name));
+        }
+        if !readable.contains(self.encoding) {
+            return Err(unreadable(self.encoding.name().as_bytes()));
         }
         self.keep_text(reading);
         Ok(())
@@ -257,7 +261,7 @@ impl RequestHead {
         let message = format!(
             "the method's messages are {}, and the request's content type names {}",
             method.subtype(),
-            self.subtype.as_bytes().escape_ascii()
+            self.subtype.as_str()
         );
         Err(Status::unimplemented(message).into())
     }
@@ -331,8 +335,7 @@ impl Fault {
 }
 
 /// gRPC compression: "UNIMPLEMENTED … with a grpc-accept-encoding that lists what is supported".
-fn unreadable(name: &[u8], encoding: Encoding) -> Rejection {
-    let name = if name.is_empty() { encoding.name().as_bytes() } else { name };
+fn unreadable(name: &[u8]) -> Rejection {
     let message = format!("the request's grpc-encoding {} is not supported here", name.escape_ascii());
     RejectedCall { lists_encodings: true, ..RejectedCall::new(Status::unimplemented(message)) }.into()
 }
@@ -384,9 +387,10 @@ fn write_explanation(status: &Status, sink: &mut impl FieldSink) {
 }
 
 /// Writes the whole answer to a request that cannot become a call, in one block that ends
-/// the stream. `subtype` is the request's, `readable` what this side can decompress.
-pub fn write_rejection(rejected: &RejectedCall, subtype: Subtype, readable: EncodingSet, sink: &mut impl FieldSink) {
-    write_status_line(rejected.http_status, subtype, sink);
+/// the stream. `readable` is what this side can decompress.
+pub fn write_rejection(rejected: &RejectedCall, readable: EncodingSet, sink: &mut impl FieldSink) {
+    // Without messages there is no format to name; the request's may be one that nobody knows.
+    write_status_line(rejected.http_status, Subtype::NONE, sink);
     if rejected.lists_encodings {
         sink.field(b"grpc-accept-encoding", readable.list().as_bytes(), FieldReuse::Repeated);
     }

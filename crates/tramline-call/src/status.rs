@@ -187,13 +187,6 @@ impl Status {
         }
         self
     }
-
-    /// The same with another message in front of its own: `context: message`.
-    #[must_use]
-    pub fn context(mut self, context: impl fmt::Display) -> Status {
-        self.0.message = Cow::Owned(alloc::format!("{context}: {}", self.0.message));
-        self
-    }
 }
 
 impl fmt::Display for Status {

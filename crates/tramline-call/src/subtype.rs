@@ -21,7 +21,7 @@ impl Subtype {
     pub const NONE: Subtype = Subtype { len: 0, octets: [0; LEN_MAX] };
 
     /// Stands for a name that is too long to be any format's.
-    pub(crate) const UNKNOWN: Subtype = Subtype { len: 1, octets: [b'?', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] };
+    pub(crate) const UNKNOWN: Subtype = Subtype { len: 1, octets: *b"?\0\0\0\0\0\0\0\0\0\0\0\0\0" };
 
     /// The subtype of this name; `None` if it is too long to be one.
     #[must_use]
