@@ -1,2 +1,7 @@
-//! `tram`.
+//! `tram`: one command-line tool for everything people do with gRPC by hand.
+
+mod input_error;
+mod suggest;
+mod text_format;
+
 fn main() {}
