@@ -1,5 +1,6 @@
 //! `tram`: one command-line tool for everything people do with gRPC by hand.
 
+mod dynamic;
 mod input_error;
 mod suggest;
 mod text_format;
