@@ -1,6 +1,7 @@
 //! `tram`: one command-line tool for everything people do with gRPC by hand.
 
 mod dynamic;
+mod flags;
 mod input_error;
 mod suggest;
 mod text_format;

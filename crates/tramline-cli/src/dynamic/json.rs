@@ -97,7 +97,8 @@ mod tests {
     use super::*;
 
     fn read_timestamps(source: &str) -> Result<Vec<DynamicMessage>, String> {
-        let mut compiler = protox::Compiler::new([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proto")]).expect("is there");
+        let mut compiler =
+            protox::Compiler::new([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proto")]).expect("is there");
         compiler.include_imports(true).open_file("shapes.proto").expect("compiles");
         let pool = Arc::new(DescriptorPool::decode(&compiler.encode_file_descriptor_set()).expect("links"));
         let index = pool.message_index("shapes.Inner").expect("is there");

@@ -65,10 +65,9 @@ impl Schema {
             let service = name.service.as_deref().unwrap_or_default();
             return self.no_service(service);
         }
-        let place = name.service.as_ref().map_or_else(|| "no service".to_owned(), |service| format!("{service} "));
         let message = match &name.service {
             Some(service) => format!("the service {service} has no method `{}`", name.method),
-            None => format!("{place} has a method `{}`", name.method),
+            None => format!("no service has a method `{}`", name.method),
         };
         let names = || candidates.iter().map(|method| method.method.name());
         let hint = match suggest::nearest(&name.method, names()) {
