@@ -3,6 +3,7 @@
 mod dynamic;
 mod flags;
 mod input_error;
+mod proto_text;
 mod suggest;
 mod text_format;
 
