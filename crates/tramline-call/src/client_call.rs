@@ -188,7 +188,8 @@ impl<'a> Section<'a> {
             }
             FieldToken::Encoding(Some(encoding)) => self.encoding = encoding,
             FieldToken::Encoding(None) => self.unknown_encoding = Some(value),
-            FieldToken::GrpcStatus(status) => {
+            // Of several, an error stands: OK is what all of them say.
+            FieldToken::GrpcStatus(status) if matches!(self.status, None | Some(Some(0))) => {
                 self.status = Some(status);
                 self.status_text = value;
             }

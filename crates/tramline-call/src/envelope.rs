@@ -186,6 +186,12 @@ impl Assembler {
         self.head_len + self.payload.len()
     }
 
+    /// Octets of memory that are held for it.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.payload.capacity()
+    }
+
     /// The length of the message that is being read, once its prefix is there.
     #[must_use]
     pub fn announced_len(&self) -> Option<usize> {

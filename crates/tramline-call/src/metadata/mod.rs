@@ -90,6 +90,12 @@ impl Metadata {
         self.len() == 0
     }
 
+    /// Octets of memory that are held for it, shared or not.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.arena.as_ref().map_or(0, |arena| arena.capacity())
+    }
+
     /// All values with their keys, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         self.arena.iter().flat_map(|arena| arena.iter())
