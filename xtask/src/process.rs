@@ -143,11 +143,6 @@ impl Running {
             thread::sleep(Duration::from_millis(20));
         }
     }
-
-    /// The process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Running {
