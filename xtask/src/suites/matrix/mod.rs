@@ -8,7 +8,7 @@ mod table;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::process::{Running, tail};
+use crate::process::{Running, cause};
 use crate::report::Counts;
 use crate::workspace::Workspace;
 use limits::Evidence;
@@ -151,7 +151,7 @@ fn start(workspace: &Workspace, server: Peer, tls: bool) -> Result<(u16, Running
 fn run_case(workspace: &Workspace, client: Peer, port: u16, tls: bool, case: &str) -> Result<(), String> {
     let log = workspace.log(&format!("client-{}-{port}-{case}", client.name()));
     let ended = client.client(workspace, port, tls, case).timeout(CASE_TIMEOUT).run(&log)?;
-    if ended.is_success { Ok(()) } else { Err(tail(&ended.output, 6)) }
+    if ended.is_success { Ok(()) } else { Err(cause(&ended.output)) }
 }
 
 /// Runs what has to fail, once for all cells that rest on it.

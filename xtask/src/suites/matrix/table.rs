@@ -89,7 +89,7 @@ impl Table {
 
     fn note(&self, number: usize, reason: &str, evidence: Evidence) -> String {
         let shown = self.shown.iter().find(|(of, _)| *of == evidence).map_or("", |(_, shown)| shown.as_str());
-        let said = shown.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
+        let said = shown.lines().next().unwrap_or("").trim();
         let (client, server) = (evidence.client.name(), evidence.server.name());
         format!("[{number}] {reason}. Without us, {client}->{server} {} fails too: {said}", evidence.case)
     }
