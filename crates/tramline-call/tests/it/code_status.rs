@@ -42,9 +42,11 @@ fn a_number_that_is_no_code_is_unknown() {
     }
 }
 
+type Constructor = fn(&'static str) -> Status;
+
 #[test]
 fn every_code_has_a_constructor() {
-    let constructors: [(fn(&'static str) -> Status, Code); 16] = [
+    let constructors: [(Constructor, Code); 16] = [
         (Status::cancelled, Code::Cancelled),
         (Status::unknown, Code::Unknown),
         (Status::invalid_argument, Code::InvalidArgument),
