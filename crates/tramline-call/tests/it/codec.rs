@@ -82,7 +82,7 @@ fn methods_are_constants_and_know_their_codec() {
     assert_eq!((info.path().service(), info.path().method()), ("pkg.Files", "Upload"));
     assert_eq!(info.kind(), MethodKind::ClientStreaming);
     assert_eq!(info.idempotency(), Idempotency::Idempotent);
-    assert_eq!(info.subtype(), "json");
+    assert_eq!(info.subtype().as_str(), "json");
     assert!(info.reads("json") && !info.reads("proto"));
 }
 

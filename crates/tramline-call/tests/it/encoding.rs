@@ -54,3 +54,11 @@ fn sets_are_joined_and_cut() {
     assert_eq!(ours.union(theirs).list(), "identity,gzip,zstd,br");
     assert_eq!(EncodingSet::default(), EncodingSet::IDENTITY);
 }
+
+#[test]
+fn only_what_the_peer_listed_is_used() {
+    let accept = EncodingSet::from_list(b"gzip");
+    assert_eq!(accept.choose(Encoding::Gzip), Encoding::Gzip);
+    assert_eq!(accept.choose(Encoding::Zstd), Encoding::Identity);
+    assert_eq!(EncodingSet::IDENTITY.choose(Encoding::Identity), Encoding::Identity);
+}

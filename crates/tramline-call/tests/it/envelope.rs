@@ -105,6 +105,19 @@ fn a_length_at_the_limit_passes() {
 }
 
 #[test]
+fn the_limit_is_on_the_decompressed_message() {
+    let announce = |compressed, len| {
+        let wire = prefix(compressed, len).unwrap();
+        Assembler::default().next(&mut &wire[..], Encoding::Gzip, 64 * 1024).map(drop)
+    };
+    assert!(announce(true, 64 * 1024 + 1024).is_ok(), "what cannot be compressed grows a little");
+    let status = announce(true, 80 * 1024).unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("81920") && status.message().contains("65536"), "{status}");
+    assert!(announce(false, 64 * 1024 + 1).is_err());
+}
+
+#[test]
 fn flags_other_than_0_and_1_are_internal() {
     for flag in 2..=u8::MAX {
         let wire = [flag, 0, 0, 0, 0];

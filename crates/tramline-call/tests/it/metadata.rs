@@ -1,6 +1,6 @@
 //! Metadata as users see it.
 
-use tramline_call::{Metadata, MetadataError};
+use tramline_call::{Code, Metadata, MetadataError, Status};
 
 fn metadata(entries: &[(&str, &str)]) -> Metadata {
     let mut metadata = Metadata::new();
@@ -215,5 +215,6 @@ fn errors_say_what_to_do() {
     ];
     for (error, word) in cases {
         assert!(error.to_string().contains(word), "{error}");
+        assert_eq!(Status::from(error).code(), Code::Internal);
     }
 }

@@ -50,7 +50,7 @@ fn what_a_client_writes_is_what_a_server_reads() {
         encoding: Encoding::Gzip,
         accept: EncodingSet::from_list(b"gzip,zstd"),
         user_agent: &user_agent(Some("shop/2.1")),
-        subtype: "json",
+        subtype: Subtype::from_static("json"),
         metadata: &metadata,
     };
     let fields = Recorder::of(|sink| write_request(&parts, sink)).classified();
@@ -66,6 +66,12 @@ fn what_a_client_writes_is_what_a_server_reads() {
     assert!(received.get("user-agent").unwrap().starts_with("shop/2.1 grpc-rust-tramline/"));
     received.remove("user-agent");
     assert_eq!(received, metadata);
+}
+
+#[test]
+fn te_may_be_missing() {
+    let without: Vec<_> = PLAIN.into_iter().filter(|(name, _)| *name != "te").collect();
+    assert!(RequestHead::default().read(refs(&classified(&without)), EncodingSet::IDENTITY).is_ok());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tramline_call::client_call::{RequestParts, Scheme, user_agent, write_request};
 use tramline_call::server_call::{RejectedCall, write_head, write_http_status, write_rejection, write_trailers};
-use tramline_call::{Encoding, EncodingSet, FieldReuse, Metadata, Path, Status, Subtype};
+use tramline_call::{Code, Encoding, EncodingSet, FieldReuse, Metadata, Path, Status, Subtype};
 
 use crate::wire::Recorder;
 
@@ -25,7 +25,7 @@ fn request(metadata: &Metadata, change: impl FnOnce(&mut RequestParts<'_>)) -> R
         encoding: Encoding::Identity,
         accept: EncodingSet::IDENTITY,
         user_agent: "grpc-rust-tramline/0",
-        subtype: "proto",
+        subtype: Subtype::from_static("proto"),
         metadata,
     };
     change(&mut parts);
@@ -54,7 +54,7 @@ fn a_full_request_in_the_order_of_the_document() {
         parts.timeout = Some(Duration::from_secs(1));
         parts.encoding = Encoding::Zstd;
         parts.accept = EncodingSet::from_list(b"zstd");
-        parts.subtype = "cbor";
+        parts.subtype = Subtype::from_static("cbor");
     });
     let expected = [
         ":method: POST",
@@ -122,6 +122,20 @@ fn trailers_of_failure() {
 fn an_empty_message_is_not_written() {
     let recorder = Recorder::of(|sink| write_trailers(Some(&Status::aborted("")), &Metadata::new(), sink));
     assert_eq!(recorder.lines(), ["grpc-status: 10"]);
+}
+
+#[test]
+fn ok_has_no_reason() {
+    let mut status = Status::new(Code::Ok, "fine").with_details(vec![1]);
+    status.metadata_mut().append("x-a", "1").unwrap();
+    let recorder = Recorder::of(|sink| write_trailers(Some(&status), &Metadata::new(), sink));
+    assert_eq!(recorder.lines(), ["grpc-status: 0", "x-a: 1"]);
+}
+
+#[test]
+fn a_call_with_nothing_left_does_not_become_one_without_a_deadline() {
+    let recorder = request(&Metadata::new(), |parts| parts.timeout = Some(Duration::ZERO));
+    assert!(recorder.lines().contains(&"grpc-timeout: 1n".to_owned()));
 }
 
 #[test]
