@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::Subtype;
 use crate::codec::Codec;
 
 /// Which sides of a call are streams.
@@ -281,7 +280,7 @@ impl<Req, Res, C: Codec> Method<Req, Res, C> {
             path: self.path.clone(),
             kind: self.kind,
             idempotency: self.idempotency,
-            subtype: const { Subtype::from_static(C::SUBTYPE) },
+            subtype: C::SUBTYPE,
             reads: C::reads,
         }
     }
@@ -305,7 +304,7 @@ pub struct MethodInfo {
     path: Path,
     kind: MethodKind,
     idempotency: Idempotency,
-    subtype: Subtype,
+    subtype: &'static str,
     reads: fn(&str) -> bool,
 }
 
@@ -330,7 +329,7 @@ impl MethodInfo {
 
     /// What the method's codec calls its format: `proto`, `json`, …
     #[must_use]
-    pub fn subtype(&self) -> Subtype {
+    pub fn subtype(&self) -> &'static str {
         self.subtype
     }
 

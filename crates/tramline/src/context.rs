@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use tramline_call::MethodInfo;
+use tramline_call::{Metadata, MethodInfo};
 
 use crate::clock::Clock;
 use crate::drive::leaf_lock::LeafLock;
@@ -25,9 +25,11 @@ pub enum CancelReason {
 }
 
 #[derive(Debug, Default)]
-struct Cancellation {
+struct State {
     reason: Option<CancelReason>,
     waiting: Vec<Waker>,
+    /// Initial metadata that the handler set.
+    head: Option<Metadata>,
 }
 
 /// The context of one call on a server: method, peer, deadline, cancellation.
@@ -40,7 +42,7 @@ pub struct CallContext {
     connection: Arc<ConnectionInfo>,
     deadline: Option<Duration>,
     clock: Clock,
-    cancellation: LeafLock<Cancellation>,
+    state: LeafLock<State>,
 }
 
 impl CallContext {
@@ -50,7 +52,7 @@ impl CallContext {
         deadline: Option<Duration>,
         clock: Clock,
     ) -> Self {
-        CallContext { method, connection, deadline, clock, cancellation: LeafLock::default() }
+        CallContext { method, connection, deadline, clock, state: LeafLock::default() }
     }
 
     /// The method that is called.
@@ -70,18 +72,30 @@ impl CallContext {
 
     /// Why the call is over, if it is.
     pub fn cancel_reason(&self) -> Option<CancelReason> {
-        self.cancellation.lock().reason
+        self.state.lock().reason
+    }
+
+    /// Changes initial metadata of the response that is sent with whatever the handler
+    /// answers, a failure included. It must be set before the response begins.
+    pub fn with_initial_metadata<R>(&self, change: impl FnOnce(&mut Metadata) -> R) -> R {
+        change(self.state.lock().head.get_or_insert_default())
+    }
+
+    pub(crate) fn take_head(&self) -> Option<Metadata> {
+        self.state.lock().head.take()
     }
 
     /// Waits until the call is over before its handler was: for tasks that the handler
     /// spawned. (The handler's own future is dropped.)
     pub async fn cancelled(&self) -> CancelReason {
         std::future::poll_fn(|cx| {
-            let mut cancellation = self.cancellation.lock();
-            match cancellation.reason {
+            let mut state = self.state.lock();
+            match state.reason {
                 Some(reason) => Poll::Ready(reason),
                 None => {
-                    cancellation.waiting.push(cx.waker().clone());
+                    if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                        state.waiting.push(cx.waker().clone());
+                    }
                     Poll::Pending
                 }
             }
@@ -95,9 +109,9 @@ impl CallContext {
 
     pub(crate) fn cancel(&self, reason: CancelReason) {
         let waiting = {
-            let mut cancellation = self.cancellation.lock();
-            cancellation.reason.get_or_insert(reason);
-            std::mem::take(&mut cancellation.waiting)
+            let mut state = self.state.lock();
+            state.reason.get_or_insert(reason);
+            std::mem::take(&mut state.waiting)
         };
         waiting.into_iter().for_each(Waker::wake);
     }

@@ -1,16 +1,47 @@
 //! gRPC for Rust: servers and clients on an HTTP/2 engine of their own.
 
+mod classify;
 pub mod client;
 mod clock;
+mod compression;
+mod context;
+mod drive;
 mod error;
 mod io;
+mod request;
+mod response;
+pub mod server;
+mod streaming;
 #[cfg(feature = "tls")]
 mod tls;
 
 pub use clock::{Clock, Sleep, TimeSource};
+pub use context::{CallContext, CancelReason};
+pub use drive::scope::spawn;
 pub use error::{Error, ErrorKind, ErrorSide};
 pub use io::{
     Address, ConnectionInfo, InProcessConnector, InProcessListener, Io, TlsInfo, UnixCredentials, in_process,
 };
+pub use request::{Extensions, Request};
+pub use response::Response;
+pub use server::{Dispatch, Replies, Server};
+pub use streaming::Streaming;
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, ServerTls, TlsIdentity};
+pub use tramline_call::{
+    Code, Encoding, EncodingSet, Idempotency, Metadata, MetadataError, Method, MethodInfo, MethodKind, Status,
+};
+
+/// What messages are encoded with.
+pub mod codec {
+    #[cfg(feature = "buffa")]
+    pub use tramline_buffa::*;
+    pub use tramline_call::codec::*;
+    #[cfg(feature = "prost")]
+    pub use tramline_prost::*;
+}
+
+/// The HTTP/2 engine's settings.
+pub mod http2 {
+    pub use tramline_h2::{Config, Limits};
+}

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -11,6 +11,7 @@ use tramline_call::{Encoding, Metadata, Status};
 
 use crate::drive::exchange::Exchange;
 use crate::drive::inbound::{Batch, PACKED_HEAD_LEN};
+use crate::drive::scope;
 use crate::drive::transfer::{self, DecodeFn};
 
 /// Messages that the peer sends, one at a time.
@@ -45,15 +46,7 @@ impl<T> std::fmt::Debug for Streaming<T> {
 
 impl<T> Streaming<T> {
     pub(crate) fn new(exchange: Arc<Exchange>, decode: DecodeFn<T>, limits: Limits) -> Self {
-        Streaming {
-            exchange,
-            packed: Vec::new(),
-            packed_at: 0,
-            decode,
-            limits,
-            end: None,
-            cancels: false,
-        }
+        Streaming { exchange, packed: Vec::new(), packed_at: 0, decode, limits, end: None, cancels: false }
     }
 
     /// A client's stream: dropping it cancels the call.
@@ -67,7 +60,11 @@ impl<T> Streaming<T> {
     /// # Errors
     /// The call's status, if it is not OK; the same again if asked again.
     pub async fn message(&mut self) -> Result<Option<T>, Status> {
-        std::future::poll_fn(|cx| self.poll_message(cx)).await
+        std::future::poll_fn(|cx| {
+            ready!(scope::poll_message_budget(cx));
+            self.poll_message(cx)
+        })
+        .await
     }
 
     /// The initial metadata, as soon as it arrives: also before the first message.

@@ -81,6 +81,16 @@ impl<C: Classifier> Connection<C> {
         self.close(key);
     }
 
+    /// Refuses a request that the driver has no room for. The peer learns that nothing was
+    /// done (RFC 9113 §8.7), and is charged as for any reset that it provokes.
+    pub fn refuse(&mut self, key: StreamKey) {
+        self.reset(key, Reason::REFUSED_STREAM);
+        self.forget(key);
+        if let Err(error) = self.ledger.charge(Cost::Reset, self.now) {
+            self.fail(error);
+        }
+    }
+
     /// A stream reached [`State::Closed`]: returns what it holds of the connection. What
     /// was delivered stays in the byte ledger until the driver releases or forgets it.
     pub(super) fn close(&mut self, key: StreamKey) {

@@ -7,8 +7,8 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use tramline_call::Encoding;
 
-use super::bounded::Bounded;
 use super::Codec;
+use super::bounded::Bounded;
 
 pub(super) const CODEC: Codec = Codec { encoding: Encoding::Gzip, compress, decompress };
 

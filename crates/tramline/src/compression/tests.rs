@@ -77,7 +77,8 @@ fn bombs_are_told_by_their_ratio() {
 /// A bomb of many small members or frames is one message, too.
 #[test]
 fn bombs_in_many_parts_meet_the_same_limit() {
-    for encoding in enabled().filter(|encoding| matches!(encoding, Encoding::Gzip | Encoding::Zstd | Encoding::Snappy)) {
+    for encoding in enabled().filter(|encoding| matches!(encoding, Encoding::Gzip | Encoding::Zstd | Encoding::Snappy))
+    {
         let packed = pack(encoding, &vec![0; 1 << 20]).repeat(8);
         let status = decompress(encoding, &packed, 4 << 20).unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted, "{encoding:?}");
@@ -86,7 +87,8 @@ fn bombs_in_many_parts_meet_the_same_limit() {
 
 #[test]
 fn members_and_frames_in_a_row_are_one_message() {
-    for encoding in enabled().filter(|encoding| matches!(encoding, Encoding::Gzip | Encoding::Zstd | Encoding::Snappy)) {
+    for encoding in enabled().filter(|encoding| matches!(encoding, Encoding::Gzip | Encoding::Zstd | Encoding::Snappy))
+    {
         let packed = [pack(encoding, b"one "), pack(encoding, b"two")].concat();
         assert_eq!(decompress(encoding, &packed, 100).unwrap(), b"one two", "{encoding:?}");
     }

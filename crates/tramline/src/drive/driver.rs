@@ -52,7 +52,7 @@ pub(crate) enum Verdict {
 
 /// The part of a connection that differs between server and client.
 pub(crate) trait Side: Send + Unpin + 'static {
-    type Letter: Send + 'static;
+    type Letter: Send + Unpin + 'static;
 
     /// A turn of the loop begins. `is_first` after having been parked: time has passed
     /// that was nobody's work.
@@ -77,7 +77,10 @@ pub(crate) trait Side: Send + Unpin + 'static {
 enum Stage {
     Open,
     /// GOAWAY is being written; then the sending side is shut, and input is thrown away.
-    Lingering { until: Duration, is_shut: bool },
+    Lingering {
+        until: Duration,
+        is_shut: bool,
+    },
     Closed,
 }
 
@@ -129,8 +132,12 @@ impl<S: Side> Driver<S> {
             self.check_drained(now);
             match self.stage {
                 Stage::Closed => return Poll::Ready(()),
-                Stage::Open if !has_progress && self.try_park(cx, now) => return Poll::Pending,
-                Stage::Lingering { .. } | Stage::Open => {}
+                Stage::Lingering { .. } => {}
+                Stage::Open => {
+                    if !has_progress && self.try_park(cx, now) {
+                        return Poll::Pending;
+                    }
+                }
             }
         }
         cx.waker().wake_by_ref();
@@ -327,9 +334,7 @@ impl<S: Side> Driver<S> {
         self.side.handle_close(&reason);
         self.stage = match reason {
             CloseReason::Eof | CloseReason::Io(_) | CloseReason::Aborted => Stage::Closed,
-            CloseReason::Protocol(_) | CloseReason::Drained => {
-                Stage::Lingering { until: now + LINGER, is_shut: false }
-            }
+            CloseReason::Protocol(_) | CloseReason::Drained => Stage::Lingering { until: now + LINGER, is_shut: false },
         };
     }
 

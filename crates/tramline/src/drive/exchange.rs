@@ -59,8 +59,8 @@ impl std::fmt::Debug for Exchange {
 impl Exchange {
     /// `encoding` is how the peer compresses, as far as that is known.
     pub(crate) fn new(board: Arc<dyn NoticeBoard>, call: Option<StreamKey>, encoding: Encoding) -> Arc<Exchange> {
-        let inbound = Inbound { encoding, ..Inbound::default() };
-        Arc::new(Exchange { board, call, inbound: LeafLock::new(inbound), outbound: LeafLock::default() })
+        let inbound = LeafLock::new(Inbound::new(encoding));
+        Arc::new(Exchange { board, call, inbound, outbound: LeafLock::default() })
     }
 
     fn notify(&self, notice: Notice) {
@@ -98,7 +98,10 @@ impl Exchange {
     }
 
     /// Adds the message that `encode` appends. The caller has seen [`poll_ready`](Self::poll_ready).
-    pub(crate) fn push(&self, encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>) -> Result<(), Status> {
+    pub(crate) fn push(
+        &self,
+        encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
+    ) -> Result<(), Status> {
         self.change_outbound(|outbound| outbound.push(encode))
     }
 
@@ -198,6 +201,11 @@ impl Exchange {
     /// Wakes the reader after a batch.
     pub(crate) fn wake_reader(&self) {
         wake(self.inbound.lock().take_reader());
+    }
+
+    /// Takes the reader's waker: true if it waits, and the caller will run it itself.
+    pub(crate) fn take_reader(&self) -> bool {
+        self.inbound.lock().take_reader().is_some()
     }
 
     pub(crate) fn inbound_len(&self) -> usize {

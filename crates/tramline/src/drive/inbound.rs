@@ -19,10 +19,7 @@ pub(crate) enum Batch {
     /// Messages one after another, each behind its flag and length.
     Packed(Vec<u8>),
     /// One long message.
-    Single {
-        compressed: bool,
-        message: Bytes,
-    },
+    Single { compressed: bool, message: Bytes },
 }
 
 /// How the peer's side of the call ended: in order, with its trailers, or not.
@@ -45,6 +42,10 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
+    pub(super) fn new(encoding: Encoding) -> Self {
+        Inbound { encoding, ..Inbound::default() }
+    }
+
     /// Adds a whole message; `owed` is what it cost in flow control.
     pub(super) fn push(&mut self, compressed: bool, frame: Frame<'_>, owed: usize) {
         let len = frame.len();

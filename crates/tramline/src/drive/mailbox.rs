@@ -9,7 +9,6 @@ use tramline_h2::StreamKey;
 
 use super::leaf_lock::LeafLock;
 
-#[derive(Debug)]
 struct Contents<L> {
     letters: Vec<L>,
     owner: Option<Waker>,
@@ -17,9 +16,14 @@ struct Contents<L> {
 }
 
 /// The box of one connection.
-#[derive(Debug)]
 pub(crate) struct Mailbox<L> {
     contents: LeafLock<Contents<L>>,
+}
+
+impl<L> std::fmt::Debug for Mailbox<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Mailbox({})", self.contents.lock().letters.len())
+    }
 }
 
 impl<L> Default for Mailbox<L> {

@@ -55,7 +55,10 @@ impl Outbound {
     }
 
     /// Lets `encode` append one envelope; long pieces are spliced at their places.
-    pub(super) fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>) -> Result<(), Status> {
+    pub(super) fn push(
+        &mut self,
+        encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
+    ) -> Result<(), Status> {
         let start = self.tail.len();
         let mut splices = Splices::new();
         if let Err(status) = encode(&mut self.tail, &mut splices) {

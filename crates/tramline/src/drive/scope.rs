@@ -8,8 +8,27 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+/// Messages that one poll of a handler may send and take before others get their turn.
+/// (tokio's own budget does not reach handlers: they run outside of it.)
+const MESSAGE_COUNT_MAX: u32 = 256;
+
 thread_local! {
     static DEADLINE: Cell<Option<Duration>> = const { Cell::new(None) };
+    static MESSAGES_LEFT: Cell<u32> = const { Cell::new(MESSAGE_COUNT_MAX) };
+}
+
+/// Charges one message to the poll that runs now. Pending, with a wake under way, when
+/// it has had its share.
+pub(crate) fn poll_message_budget(cx: &Context<'_>) -> Poll<()> {
+    let left = MESSAGES_LEFT.get();
+    if left == 0 {
+        // The next poll, in whatever scope, starts afresh.
+        MESSAGES_LEFT.set(MESSAGE_COUNT_MAX);
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    MESSAGES_LEFT.set(left - 1);
+    Poll::Ready(())
 }
 
 /// The deadline of the call whose handler is being polled on this thread.
@@ -24,6 +43,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn enter(deadline: Option<Duration>) -> Scope {
+        MESSAGES_LEFT.set(MESSAGE_COUNT_MAX);
         Scope { outer: DEADLINE.replace(deadline) }
     }
 }
@@ -48,6 +68,20 @@ impl<F> Scoped<F> {
     pub(crate) fn current(future: F) -> Scoped<F> {
         Scoped { future, deadline: deadline() }
     }
+}
+
+/// Spawns a task on the current runtime that carries the deadline of the call whose
+/// handler spawns it: calls made from it are bounded by that deadline too.
+/// A plain `tokio::spawn` does not carry it.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(Scoped::current(future))
 }
 
 impl<F: Future> Future for Scoped<F> {

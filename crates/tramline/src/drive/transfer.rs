@@ -93,12 +93,7 @@ pub(crate) fn encode_into(
     patch_prefix(out, start, 0, len)
 }
 
-fn compress_tail(
-    out: &mut Vec<u8>,
-    splices: &mut Splices,
-    start: usize,
-    encoding: Encoding,
-) -> Result<(), Status> {
+fn compress_tail(out: &mut Vec<u8>, splices: &mut Splices, start: usize, encoding: Encoding) -> Result<(), Status> {
     let mut plain = out.split_off(start + PREFIX_LEN);
     if !splices.is_empty() {
         let mut whole = Vec::with_capacity(plain.len());
@@ -126,7 +121,7 @@ fn patch_prefix(out: &mut [u8], start: usize, flag: u8, len: usize) -> Result<()
 }
 
 /// Cuts `octets` at the places of `splices` into pieces; `None` if there are none.
-pub(super) fn cut(octets: &mut Vec<u8>, splices: Splices) -> Option<Vec<Bytes>> {
+pub(crate) fn cut(octets: &mut Vec<u8>, splices: Splices) -> Option<Vec<Bytes>> {
     if splices.is_empty() {
         return None;
     }

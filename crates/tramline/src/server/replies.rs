@@ -1,12 +1,14 @@
 //! Where a handler writes a stream of replies.
 
 use std::sync::Arc;
+use std::task::ready;
 
 use futures_core::Stream;
 use tramline_call::codec::Sink;
 use tramline_call::{Metadata, Status};
 
 use crate::drive::exchange::Exchange;
+use crate::drive::scope;
 use crate::drive::transfer::{self, Packing};
 
 /// How messages of one type are written, without its codec's type.
@@ -70,8 +72,13 @@ impl<T> Replies<T> {
     }
 
     async fn send_packed(&self, message: &T, packing: Packing) -> Result<(), Status> {
-        std::future::poll_fn(|cx| self.exchange.poll_ready(cx)).await?;
-        self.exchange.push(|out, splices| transfer::encode_into(out, splices, packing, |sink| (self.encode)(message, sink)))
+        std::future::poll_fn(|cx| {
+            ready!(scope::poll_message_budget(cx));
+            self.exchange.poll_ready(cx)
+        })
+        .await?;
+        self.exchange
+            .push(|out, splices| transfer::encode_into(out, splices, packing, |sink| (self.encode)(message, sink)))
     }
 
     /// Sends what `messages` yields, until it ends or fails.

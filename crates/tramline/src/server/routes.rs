@@ -5,9 +5,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tramline_call::codec::{Decode, Encode, Frame, Limits};
-use tramline_call::{Method, MethodInfo, MethodKind, Status};
+use tramline_call::codec::{Decode, Encode};
+use tramline_call::{Method, MethodInfo, Status};
 
+use super::load::Load;
 use super::replies::{EncodeFn, Replies};
 use super::slot::{BoxSlot, CallSlot, Start, StreamingSlot, UnarySlot};
 use crate::drive::transfer::{self, DecodeFn};
@@ -40,7 +41,8 @@ pub enum Dispatch {
 /// One method of a server.
 pub(crate) struct Route {
     pub(crate) method: MethodInfo,
-    pub(crate) dispatch: Dispatch,
+    dispatch: Dispatch,
+    pub(crate) load: Load,
     new_slot: Box<dyn Fn() -> BoxSlot + Send + Sync>,
 }
 
@@ -55,14 +57,17 @@ impl Route {
         (self.new_slot)()
     }
 
-    /// The request is one message, not a stream.
-    pub(crate) fn takes_one_message(&self) -> bool {
-        matches!(self.method.kind(), MethodKind::Unary | MethodKind::ServerStreaming)
-    }
-
     /// The response is one message, not a stream.
     pub(crate) fn replies_once(&self) -> bool {
-        matches!(self.method.kind(), MethodKind::Unary | MethodKind::ClientStreaming)
+        self.method.kind().replies_once()
+    }
+
+    /// Where a handler goes now. `is_busy`: the connection's task has had its time.
+    pub(crate) fn placement(&self, is_busy: bool) -> Dispatch {
+        match self.dispatch {
+            Dispatch::Inline if is_busy || self.load.is_long() => Dispatch::Spawn,
+            dispatch => dispatch,
+        }
     }
 }
 
@@ -72,6 +77,8 @@ pub struct Routes {
     routes: Vec<Route>,
     by_path: HashMap<Box<[u8]>, u32>,
     services: Vec<&'static str>,
+    /// The first path that was registered twice.
+    duplicate: Option<String>,
 }
 
 impl Routes {
@@ -155,10 +162,13 @@ impl Routes {
         L: CallSlot + 'static,
     {
         let id = self.routes.len() as u32;
-        self.by_path.insert(method.path().as_bytes().into(), id);
+        if self.by_path.insert(method.path().as_bytes().into(), id).is_some() {
+            self.duplicate.get_or_insert_with(|| method.path().to_string());
+        }
         self.routes.push(Route {
             method,
             dispatch: Dispatch::default(),
+            load: Load::default(),
             new_slot: Box::new(move || -> BoxSlot { new_slot() }),
         });
     }
@@ -169,11 +179,15 @@ impl Routes {
         service.register(self);
     }
 
+    /// A path that was registered twice.
+    pub(crate) fn duplicate(&self) -> Option<&str> {
+        self.duplicate.as_deref()
+    }
+
     /// Where the handlers of `path` run.
     pub(crate) fn set_dispatch(&mut self, path: &str, dispatch: Dispatch) -> bool {
         let Some(id) = self.find(path.as_bytes()) else { return false };
-        self.routes[id as usize].dispatch = dispatch;
-        true
+        self.routes.get_mut(id as usize).map(|route| route.dispatch = dispatch).is_some()
     }
 
     /// The method of exactly this path: no normalisation, nothing in between.
@@ -217,4 +231,3 @@ fn messages<T, C: Decode<T> + Default>(start: &Start<'_>) -> Result<Streaming<T>
 fn replies<T, C: Encode<T> + Default>(start: &Start<'_>) -> Result<Replies<T>, Status> {
     Ok(Replies::new(exchange_of(start)?, encode_fn::<T, C>(), start.packing))
 }
-

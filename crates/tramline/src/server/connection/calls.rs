@@ -1,102 +1,166 @@
 //! The table of calls, by stream index.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
+use tramline_call::MethodKind;
+use tramline_call::cardinality::MessageCount;
 use tramline_call::envelope::Assembler;
 use tramline_call::server_call::RequestHead;
 use tramline_h2::StreamKey;
 
-use super::{Call, Letter, ServerSide, Stage, WakerCell, end_call};
-use crate::classify::Engine;
-use crate::context::CancelReason;
-use crate::drive::mailbox::CallWaker;
+use super::{Letter, SlotPool};
+use crate::context::CallContext;
+use crate::drive::exchange::Exchange;
+use crate::drive::mailbox::{CallWaker, Mailbox};
+use crate::server::slot::BoxSlot;
 
 /// Finished calls whose memory is kept for the next ones.
 const SPARE_CALL_COUNT_MAX: usize = 16;
 
-impl ServerSide {
-    /// Makes a call, out of the memory of one that is over.
-    pub(super) fn insert_call(&mut self, key: StreamKey, route: u32, head: RequestHead) -> &mut Call {
-        let mut call = self.spare_calls.pop().unwrap_or_else(|| {
-            Box::new(Call {
-                key,
-                route,
-                stage: Stage::Collecting,
-                head: RequestHead::default(),
-                context: None,
-                exchange: None,
-                assembler: Assembler::default(),
-                early_message: None,
-                deadline: None,
-                owed_len: 0,
-                head_sent: false,
-                request_ended: false,
-            })
-        });
-        call.key = key;
-        call.route = route;
-        call.head = head;
-        if self.calls.len() <= key.index() {
-            self.calls.resize_with(key.index() + 1, || None);
-            self.wakers.resize_with(key.index() + 1, || None);
+/// How far a call is.
+pub(super) enum Stage {
+    /// The one request message is not complete.
+    Collecting,
+    /// Its handler waits here for its next poll.
+    Held(BoxSlot),
+    /// Its handler is being polled, right now and here.
+    Polled,
+    /// Its handler runs on another task.
+    Away(tokio::task::AbortHandle),
+    /// The call is over, but its handler, on another task, is not gone yet. It counts
+    /// until it is: a client must not be able to have more handlers than streams.
+    Leaving,
+}
+
+/// One call that is alive on this connection.
+pub(super) struct Call {
+    pub(super) key: StreamKey,
+    pub(super) route: u32,
+    pub(super) stage: Stage,
+    pub(super) head: RequestHead,
+    pub(super) context: Option<Arc<CallContext>>,
+    pub(super) exchange: Option<Arc<Exchange>>,
+    pub(super) assembler: Assembler,
+    /// A unary request message that came before END_STREAM.
+    pub(super) early_message: Option<(bool, Vec<u8>)>,
+    /// Messages of the request.
+    pub(super) requests: MessageCount,
+    pub(super) deadline: Option<Duration>,
+    /// Octets of the message being assembled that are not released yet.
+    pub(super) owed_len: usize,
+    pub(super) head_sent: bool,
+}
+
+impl Call {
+    fn new(key: StreamKey, route: u32) -> Self {
+        Call {
+            key,
+            route,
+            stage: Stage::Collecting,
+            head: RequestHead::default(),
+            context: None,
+            exchange: None,
+            assembler: Assembler::default(),
+            early_message: None,
+            requests: MessageCount::of_requests(MethodKind::BidiStreaming),
+            deadline: None,
+            owed_len: 0,
+            head_sent: false,
         }
-        self.call_count += 1;
-        self.calls[key.index()].insert(call)
     }
 
-    pub(super) fn call_mut(&mut self, key: StreamKey) -> Option<&mut Call> {
-        self.calls.get_mut(key.index())?.as_deref_mut().filter(|call| call.key == key)
+    /// Gives back all that belongs to one call, and keeps the memory.
+    fn reset(&mut self) {
+        self.head.reset();
+        self.context = None;
+        self.exchange = None;
+        self.assembler.reset();
+        self.early_message = None;
+        self.deadline = None;
+        self.owed_len = 0;
+        self.head_sent = false;
+    }
+}
+
+/// The calls of one connection.
+#[derive(Default)]
+pub(super) struct CallTable {
+    by_index: Vec<Option<Box<Call>>>,
+    wakers: Vec<Option<Arc<CallWaker<Letter>>>>,
+    spares: Vec<Box<Call>>,
+    count: usize,
+}
+
+impl CallTable {
+    /// Calls that are alive, those that are leaving included.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Call> {
+        self.by_index.iter().filter_map(Option::as_deref)
+    }
+
+    /// Makes a call, out of the memory of one that is over.
+    pub(super) fn insert(&mut self, key: StreamKey, route: u32) -> &mut Call {
+        let mut call = self.spares.pop().unwrap_or_else(|| Box::new(Call::new(key, route)));
+        call.key = key;
+        call.route = route;
+        if self.by_index.len() <= key.index() {
+            self.by_index.resize_with(key.index() + 1, || None);
+            self.wakers.resize_with(key.index() + 1, || None);
+        }
+        self.count += 1;
+        self.by_index[key.index()].insert(call)
+    }
+
+    pub(super) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Call> {
+        self.by_index.get_mut(key.index())?.as_deref_mut().filter(|call| call.key == key)
     }
 
     /// Takes a call out of the table.
-    pub(super) fn take_call(&mut self, key: StreamKey) -> Option<Box<Call>> {
-        self.call_mut(key)?;
-        self.call_count -= 1;
-        self.calls[key.index()].take()
+    pub(super) fn remove(&mut self, key: StreamKey) -> Option<Box<Call>> {
+        self.get_mut(key)?;
+        self.count -= 1;
+        self.by_index[key.index()].take()
+    }
+
+    /// Takes all calls out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Box<Call>> + '_ {
+        self.count = 0;
+        self.by_index.iter_mut().filter_map(Option::take)
     }
 
     /// Keeps the memory of a call that is over.
-    pub(super) fn recycle(&mut self, mut call: Box<Call>) {
+    pub(super) fn recycle(&mut self, mut call: Box<Call>, slots: &mut SlotPool) {
         if let Stage::Held(slot) = std::mem::replace(&mut call.stage, Stage::Collecting) {
-            self.slots.give(call.route, slot);
+            slots.give(call.route, clear_slot(slot));
         }
-        if self.spare_calls.len() >= SPARE_CALL_COUNT_MAX {
-            return;
+        if self.spares.len() < SPARE_CALL_COUNT_MAX {
+            call.reset();
+            self.spares.push(call);
         }
-        call.head = RequestHead::default();
-        call.context = None;
-        call.exchange = None;
-        call.assembler.reset();
-        call.early_message = None;
-        call.deadline = None;
-        call.owed_len = 0;
-        call.head_sent = false;
-        call.request_ended = false;
-        self.spare_calls.push(call);
-    }
-
-    /// The call is over before its handler was: the handler is dropped, and whoever
-    /// else holds a part of it learns why.
-    pub(super) fn cancel(&mut self, engine: &mut Engine, key: StreamKey, reason: CancelReason) {
-        if let Some(mut call) = self.take_call(key) {
-            if let Stage::Held(mut slot) = std::mem::replace(&mut call.stage, Stage::Collecting) {
-                slot.as_mut().clear();
-                self.slots.give(call.route, slot);
-            }
-            end_call(*call, reason);
-        }
-        engine.forget(key);
     }
 
     /// The waker of the call on this stream: the one before it, if nobody kept it.
-    pub(super) fn waker(&mut self, key: StreamKey) -> Waker {
-        let cell = &mut self.wakers[key.index()];
-        if let Some(cell) = cell.as_ref().filter(|cell| cell.target.retarget(key)) {
-            return cell.waker.clone();
+    pub(super) fn waker(&mut self, key: StreamKey, mailbox: &Arc<Mailbox<Letter>>) -> Waker {
+        let Some(cell) = self.wakers.get_mut(key.index()) else { return Waker::noop().clone() };
+        if let Some(waker) = cell.as_mut() {
+            if waker.retarget(key) {
+                return Waker::from(Arc::clone(waker));
+            }
         }
-        let target = CallWaker::<Letter>::new(self.mailbox.clone(), key);
-        let waker = Waker::from(Arc::clone(&target));
-        cell.insert(WakerCell { target, waker }).waker.clone()
+        Waker::from(Arc::clone(cell.insert(CallWaker::new(Arc::clone(mailbox), key))))
     }
+}
+
+/// Drops what is left of a handler. If that panics, it is still only this call's affair.
+pub(super) fn clear_slot(mut slot: BoxSlot) -> BoxSlot {
+    if catch_unwind(AssertUnwindSafe(|| slot.as_mut().clear())).is_err() {
+        tracing::error!("a handler panicked while it was dropped");
+    }
+    slot
 }

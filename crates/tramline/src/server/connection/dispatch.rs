@@ -1,5 +1,6 @@
 //! Running handlers: here first, on another task if they want or need it.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -8,16 +9,18 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tramline_call::codec::Frame;
-use tramline_call::{Metadata, Status};
+use tramline_call::{MethodInfo, Status};
 use tramline_h2::StreamKey;
 
-use super::reply::{DetachedReply, ReplyWriter, UnaryReply};
+use super::calls::clear_slot;
+use super::reply::{DetachedReply, ReplyWriter, UnaryReply, Wire};
 use super::{Letter, ServerSide, Stage};
 use crate::classify::Engine;
 use crate::drive::mailbox::Mailbox;
 use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
-use crate::server::routes::Dispatch;
+use crate::server::routes::{Dispatch, Route};
+use crate::server::settings::ServerShared;
 use crate::server::slot::{BoxSlot, Start};
 
 /// Slots of one route that a connection keeps for the next calls.
@@ -51,13 +54,11 @@ impl SlotPool {
 impl ServerSide {
     /// Starts the handler of a call whose request is there, and polls it once.
     pub(super) fn begin(&mut self, engine: &mut Engine, key: StreamKey, message: Option<(Frame<'_>, bool)>) {
-        let shared = Arc::clone(&self.shared);
-        let Some(route) = self.call_mut(key).map(|call| call.route) else { return };
-        let Some(definition) = shared.routes.get(route) else { return };
-        let mut slot = self.slots.take(route).unwrap_or_else(|| definition.slot());
-        let Some(call) = self.call_mut(key) else { return };
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let Some(route) = self.shared.routes.get(call.route) else { return };
         let Some(context) = call.context.clone() else { return };
-        let packing = shared.packing(call.head.accept());
+        let mut slot = self.slots.take(call.route).unwrap_or_else(|| route.slot());
+        let packing = self.shared.packing(call.head.accept());
         let start = Start {
             metadata: call.head.take_metadata(),
             context,
@@ -65,45 +66,53 @@ impl ServerSide {
             exchange: call.exchange.clone(),
             encoding: call.head.encoding(),
             packing,
-            limits: shared.limits,
+            limits: self.shared.limits,
         };
-        let deadline = call.deadline;
         let started = {
-            let _scope = Scope::enter(deadline);
-            catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start))).unwrap_or_else(|_| Err(panicked()))
+            let _scope = Scope::enter(call.deadline);
+            catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start)))
+                .unwrap_or_else(|panic| Err(panicked(&route.method, &*panic)))
         };
         if let Err(status) = started {
+            self.slots.give(call.route, slot);
             return self.fail_call(engine, key, status);
         }
-        if definition.dispatch == Dispatch::Inline {
-            call.stage = Stage::Held(slot);
-            return self.poll_call(engine, key);
+        match route.placement(self.budget.is_spent()) {
+            Dispatch::Inline => {
+                call.stage = Stage::Held(slot);
+                self.poll_call(engine, key);
+            }
+            elsewhere => self.detach(key, slot, elsewhere),
         }
-        self.detach(key, slot, packing, definition.dispatch);
     }
 
     /// Polls a handler in its place.
     pub(super) fn poll_call(&mut self, engine: &mut Engine, key: StreamKey) {
-        let Some(call) = self.call_mut(key) else { return };
+        let waker = self.calls.waker(key, &self.mailbox);
+        let Some(call) = self.calls.get_mut(key) else { return };
         if !matches!(call.stage, Stage::Held(_)) {
             return;
         }
-        let Stage::Held(mut slot) = std::mem::replace(&mut call.stage, Stage::Away(None)) else { return };
-        let deadline = call.deadline;
+        let Stage::Held(mut slot) = std::mem::replace(&mut call.stage, Stage::Polled) else { return };
+        let Some(route) = self.shared.routes.get(call.route) else { return };
+        if route.placement(self.budget.is_spent()) != Dispatch::Inline {
+            return self.detach(key, slot, Dispatch::Spawn);
+        }
         if let Some(exchange) = &call.exchange {
             exchange.hold_notices();
         }
-        let waker = self.waker(key);
-        let shared = Arc::clone(&self.shared);
-        let Some(call) = self.call_mut(key) else { return };
-        let packing = shared.packing(call.head.accept());
+        let packing = self.shared.packing(call.head.accept());
+        let started = self.budget.start_poll(&self.clock);
         let polled = {
-            let _scope = Scope::enter(deadline);
+            let _scope = Scope::enter(call.deadline);
             let mut cx = Context::from_waker(&waker);
-            let mut reply = ReplyWriter::wire(engine, key, &mut call.head_sent, packing);
+            let subtype = call.head.subtype();
+            let wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent };
+            let mut reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
             catch_unwind(AssertUnwindSafe(|| slot.as_mut().poll(&mut cx, &mut reply)))
-                .unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+                .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&route.method, &*panic))))
         };
+        self.budget.finish_poll(started, &self.clock, &route.load);
         call.stage = Stage::Held(slot);
         match polled {
             Poll::Pending => self.transfer(engine, key),
@@ -112,69 +121,93 @@ impl ServerSide {
     }
 
     /// Gives a handler a task of its own.
-    fn detach(&mut self, key: StreamKey, slot: BoxSlot, packing: Packing, dispatch: Dispatch) {
-        let mailbox = Arc::clone(&self.mailbox);
-        let Some(call) = self.call_mut(key) else { return };
-        let task = DetachedCall { slot: Some(slot), unary: None, packing, key, deadline: call.deadline, mailbox };
+    fn detach(&mut self, key: StreamKey, slot: BoxSlot, dispatch: Dispatch) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let task = DetachedCall {
+            slot: Some(slot),
+            unary: None,
+            packing: self.shared.packing(call.head.accept()),
+            key,
+            route: call.route,
+            deadline: call.deadline,
+            shared: Arc::clone(&self.shared),
+            mailbox: Arc::clone(&self.mailbox),
+        };
         let handle = if dispatch == Dispatch::Blocking {
             let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || runtime.block_on(task)).abort_handle()
         } else {
             tokio::spawn(task).abort_handle()
         };
-        call.stage = Stage::Away(Some(handle));
+        call.stage = Stage::Away(handle);
     }
 
     /// A handler on another task is done.
     pub(super) fn finish_detached(&mut self, engine: &mut Engine, key: StreamKey, detached: DetachedReply) {
-        let Some(call) = self.call_mut(key) else { return };
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let is_leaving = matches!(call.stage, Stage::Leaving);
         call.stage = Stage::Held(detached.slot);
-        let outcome = match (detached.outcome, detached.unary) {
-            (Ok(()), Some(unary)) => ReplyWriter::wire(engine, key, &mut call.head_sent, Packing::PLAIN).send(unary),
-            (outcome, _) => outcome,
-        };
-        self.finish(engine, key, outcome);
+        if is_leaving {
+            return self.forget_leaving(engine, key);
+        }
+        if let Some(unary) = detached.unary {
+            let subtype = call.head.subtype();
+            let mut wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent };
+            wire.send_unary(unary, call.context.as_deref());
+        }
+        self.finish(engine, key, detached.outcome);
+    }
+
+    /// The handler of a call that was over before is gone now.
+    pub(super) fn forget_leaving(&mut self, engine: &mut Engine, key: StreamKey) {
+        if let Some(call) = self.calls.remove(key) {
+            self.discard(call);
+        }
+        engine.forget(key);
     }
 
     /// A handler returned: the rest of its output, and the status.
     fn finish(&mut self, engine: &mut Engine, key: StreamKey, outcome: Result<(), Status>) {
-        let Some(call) = self.call_mut(key) else { return };
-        let Some(exchange) = call.exchange.clone().filter(|_| !self.replies_once(key)) else {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let replies_once = self.shared.routes.get(call.route).is_none_or(Route::replies_once);
+        if replies_once || call.exchange.is_none() {
             return match outcome {
                 Ok(()) => self.end_call(engine, key),
                 Err(status) => self.fail_call(engine, key, status),
             };
-        };
-        self.transfer(engine, key);
+        }
+        self.transfer_all(engine, key);
         match outcome {
             Ok(()) => {
-                let trailers = exchange.take_trailers();
-                self.send_status(engine, key, None, trailers);
+                self.send_status(engine, key, None);
                 self.end_call(engine, key);
             }
             Err(status) => self.fail_call(engine, key, status),
         }
     }
 
-    fn replies_once(&mut self, key: StreamKey) -> bool {
-        let route = self.call_mut(key).map(|call| call.route);
-        route.and_then(|route| self.shared.routes.get(route)).is_none_or(|route| route.replies_once())
-    }
-
     /// Everything is said: the call leaves the table, and its stream the engine.
-    pub(super) fn end_call(&mut self, engine: &mut Engine, key: StreamKey) {
-        if let Some(call) = self.take_call(key) {
-            if let Some(exchange) = &call.exchange {
-                exchange.close_outbound(Status::failed_precondition("the handler has returned: the call is over"));
+    fn end_call(&mut self, engine: &mut Engine, key: StreamKey) {
+        if let Some(call) = self.calls.remove(key) {
+            // Somebody may have kept a half of the call: it learns that there is no more.
+            if let Some(exchange) = call.exchange.as_ref().filter(|exchange| Arc::strong_count(exchange) > 1) {
+                exchange.abort(&Status::failed_precondition("the handler has returned: the call is over"));
             }
-            self.recycle(call);
+            self.discard(call);
         }
         engine.forget(key);
     }
 }
 
-pub(super) fn panicked() -> Status {
-    tracing::error!("a handler panicked");
+/// The status of a call whose handler panicked. It says nothing of the panic: that is
+/// in the log, and the peer may be anybody.
+pub(super) fn panicked(method: &MethodInfo, panic: &(dyn Any + Send)) -> Status {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)");
+    tracing::error!(method = %method.path(), panic = message, "a handler panicked");
     Status::internal("the handler panicked")
 }
 
@@ -184,7 +217,9 @@ struct DetachedCall {
     unary: Option<UnaryReply>,
     packing: Packing,
     key: StreamKey,
+    route: u32,
     deadline: Option<Duration>,
+    shared: Arc<ServerShared>,
     mailbox: Arc<Mailbox<Letter>>,
 }
 
@@ -194,16 +229,29 @@ impl Future for DetachedCall {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let Some(slot) = this.slot.as_mut() else { return Poll::Ready(()) };
-        let _scope = Scope::enter(this.deadline);
-        let mut reply = ReplyWriter::detached(&mut this.unary, this.packing);
-        let polled = catch_unwind(AssertUnwindSafe(|| slot.as_mut().poll(cx, &mut reply)))
-            .unwrap_or_else(|_| Poll::Ready(Err(panicked())));
+        let Some(route) = this.shared.routes.get(this.route) else { return Poll::Ready(()) };
+        let started = this.shared.clock.now();
+        let polled = {
+            let _scope = Scope::enter(this.deadline);
+            let mut reply = ReplyWriter::detached(&mut this.unary, this.packing);
+            catch_unwind(AssertUnwindSafe(|| slot.as_mut().poll(cx, &mut reply)))
+                .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&route.method, &*panic))))
+        };
+        route.load.record(this.shared.clock.now().saturating_sub(started));
         let outcome = ready!(polled);
         if let Some(slot) = this.slot.take() {
-            let reply = DetachedReply { slot, outcome, unary: this.unary.take() };
+            let reply = DetachedReply { slot: clear_slot(slot), outcome, unary: this.unary.take() };
             this.mailbox.post(Letter::Finished(this.key, Box::new(reply)));
         }
         Poll::Ready(())
     }
 }
 
+impl Drop for DetachedCall {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            drop(clear_slot(slot));
+            self.mailbox.post(Letter::Dropped(self.key));
+        }
+    }
+}

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tramline_call::cardinality::MessageCount;
 use tramline_call::codec::Frame;
-use tramline_call::server_call::{Rejection, RequestHead};
-use tramline_call::{FieldToken, Status};
+use tramline_call::server_call::{header_list_too_long, unknown_method};
+use tramline_call::{MethodInfo, Status};
 use tramline_h2::StreamKey;
 
-use super::{ServerSide, Stage};
+use super::{Call, ServerSide, Stage, tell_end};
 use crate::classify::Engine;
-use crate::context::CallContext;
+use crate::context::{CallContext, CancelReason};
 use crate::drive::exchange::Exchange;
 
 impl ServerSide {
@@ -23,113 +24,135 @@ impl ServerSide {
         now: Duration,
     ) {
         if oversize {
-            return self.refuse_http(engine, key, 431);
+            return self.reject(engine, key, header_list_too_long());
         }
         let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
-        let head = match RequestHead::read(fields) {
-            Ok(head) => head,
-            Err(Rejection::Http(status)) => return self.refuse_http(engine, key, status),
-            Err(Rejection::Call(rejected)) => return self.refuse_call(engine, key, &rejected),
+        if let Err(rejection) = self.head.read(fields, self.shared.accept) {
+            return self.reject(engine, key, rejection);
+        }
+        let Some(id) = self.head.route() else {
+            let status = unknown_method(self.head.path().as_bytes());
+            return self.reject(engine, key, status.into());
         };
-        let FieldToken::Path(Some(route)) = head.path() else {
-            return self.refuse_unknown(engine, key);
-        };
-        self.start_call(engine, key, route, head, end_stream, now);
+        let Some(route) = self.shared.routes.get(id) else { return };
+        let method = route.method.clone();
+        if let Err(rejection) = self.head.check_subtype(&method) {
+            return self.reject(engine, key, rejection);
+        }
+        self.start_call(engine, key, id, method, now);
+        if end_stream {
+            self.handle_request_end(engine, key);
+        }
     }
 
-    fn start_call(
-        &mut self,
-        engine: &mut Engine,
-        key: StreamKey,
-        route: u32,
-        head: RequestHead,
-        end_stream: bool,
-        now: Duration,
-    ) {
-        let timeout = [head.timeout(), self.shared.timeout].into_iter().flatten().min();
+    /// Makes a call of the request whose head was read.
+    fn start_call(&mut self, engine: &mut Engine, key: StreamKey, route: u32, method: MethodInfo, now: Duration) {
+        if self.shared.handlers.as_ref().is_some_and(|limit| !limit.enter()) {
+            return engine.refuse(key);
+        }
+        let kind = method.kind();
+        let timeout = [self.head.timeout(), self.shared.timeout].into_iter().flatten().min();
         let deadline = timeout.map(|timeout| now.saturating_add(timeout));
+        let streams = !(kind.takes_one_message() && kind.replies_once());
+        let call = self.calls.insert(key, route);
+        std::mem::swap(&mut call.head, &mut self.head);
+        call.deadline = deadline;
+        call.requests = MessageCount::of_requests(kind);
+        let connection = Arc::clone(&self.connection);
+        call.context = Some(Arc::new(CallContext::new(method, connection, deadline, self.clock.clone())));
+        let encoding = call.head.encoding();
+        call.exchange = streams.then(|| Exchange::new(self.mailbox.clone(), Some(key), encoding));
+        if timeout == Some(Duration::ZERO) {
+            let status = Status::deadline_exceeded("the deadline had passed when the call arrived");
+            return self.end_with(engine, key, CancelReason::Deadline, status);
+        }
         if let Some(at) = deadline {
             self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |before| before.min(at)));
         }
-        let shared = Arc::clone(&self.shared);
-        let Some(definition) = shared.routes.get(route) else { return self.refuse_unknown(engine, key) };
-        let takes_one_message = definition.takes_one_message();
-        let streams = !(takes_one_message && definition.replies_once());
-        let context = Arc::new(CallContext::new(
-            definition.method.clone(),
-            Arc::clone(&self.connection),
-            deadline,
-            self.clock.clone(),
-        ));
-        let exchange = streams.then(|| Exchange::new(self.mailbox.clone(), Some(key), head.encoding()));
-        let call = self.insert_call(key, route, head);
-        call.deadline = deadline;
-        call.context = Some(context);
-        call.exchange = exchange;
-        if timeout == Some(Duration::ZERO) {
-            return self.handle_deadlines_of(engine, key);
-        }
-        if !takes_one_message {
+        if !kind.takes_one_message() {
             self.begin(engine, key, None);
-        }
-        if end_stream {
-            self.handle_request_end(engine, key, now);
         }
     }
 
-    pub(super) fn handle_data(&mut self, engine: &mut Engine, key: StreamKey, bytes: &[u8], end_stream: bool, now: Duration) {
-        let limits = self.shared.limits;
-        let Some(call) = self.call_mut(key) else {
+    pub(super) fn handle_data(&mut self, engine: &mut Engine, key: StreamKey, bytes: &[u8], end_stream: bool) {
+        let Some(call) = self.calls.get_mut(key) else {
             engine.release_capacity(key, bytes.len());
             return;
         };
-        if call.exchange.is_some() && !matches!(call.stage, Stage::Collecting) {
-            return self.handle_stream_data(engine, key, bytes, end_stream, now);
+        if !matches!(call.stage, Stage::Collecting) {
+            return self.handle_stream_data(engine, key, bytes, end_stream);
         }
         engine.release_capacity(key, bytes.len());
         let mut input = bytes;
-        let outcome = call.assembler.next(&mut input, limits.message_len_max);
-        let message = match outcome {
-            Ok(None) if end_stream => return self.handle_request_end(engine, key, now),
+        let message = match call.assembler.next(&mut input, call.head.encoding(), self.shared.limits.message_len_max) {
+            Ok(None) if end_stream => return self.handle_request_end(engine, key),
             Ok(None) => return,
             Ok(Some(message)) => message,
             Err(status) => return self.fail_call(engine, key, status),
         };
-        // gRPC: a unary request is one message; anything after it breaks the contract.
-        if !input.is_empty() || call.early_message.is_some() {
-            return self.fail_call(engine, key, too_many_messages());
+        let counted = call.requests.handle_message();
+        // What follows the message is the beginning of another.
+        let counted = if input.is_empty() { counted } else { counted.and(call.requests.handle_message()) };
+        if let Err(status) = counted {
+            return self.fail_call(engine, key, status);
         }
         if end_stream {
-            call.request_ended = true;
             return self.begin(engine, key, Some((message.frame, message.compressed)));
         }
         call.early_message = Some((message.compressed, message.frame.contiguous().to_vec()));
     }
 
     /// END_STREAM without more data, or trailers.
-    pub(super) fn handle_request_end(&mut self, engine: &mut Engine, key: StreamKey, _now: Duration) {
-        let Some(call) = self.call_mut(key) else { return };
-        call.request_ended = true;
-        if let Err(status) = call.assembler.finish() {
+    pub(super) fn handle_request_end(&mut self, engine: &mut Engine, key: StreamKey) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        if let Err(status) = call.assembler.finish().and_then(|()| call.requests.handle_end()) {
             return self.fail_call(engine, key, status);
         }
-        if matches!(call.stage, Stage::Collecting) {
-            return match call.early_message.take() {
-                Some((compressed, message)) => {
-                    self.begin(engine, key, Some((Frame::Shared(message.into()), compressed)));
-                }
-                None => self.fail_call(engine, key, Status::unimplemented("the request has no message, and the method takes one")),
-            };
+        match call.early_message.take() {
+            Some((compressed, message)) => {
+                self.begin(engine, key, Some((Frame::Shared(message.into()), compressed)));
+            }
+            None => self.end_stream_input(engine, key),
         }
-        self.end_stream_input(key);
     }
 
-    fn handle_deadlines_of(&mut self, engine: &mut Engine, key: StreamKey) {
-        let status = Status::deadline_exceeded("the deadline had passed when the call arrived");
-        self.end_with(engine, key, crate::context::CancelReason::Deadline, status);
+    /// The call is over before its handler was: the handler is dropped, and whoever
+    /// else holds a part of it learns why.
+    pub(super) fn cancel(&mut self, engine: &mut Engine, key: StreamKey, reason: CancelReason) {
+        if let Some(call) = self.calls.get_mut(key) {
+            tell_end(call, reason);
+        }
+        self.leave(engine, key);
     }
-}
 
-pub(super) fn too_many_messages() -> Status {
-    Status::unimplemented("the request has more than one message, and the method takes one")
+    /// Takes a call out of the table, unless its handler is still alive elsewhere: then
+    /// it stays, and keeps its stream's place, until that is gone.
+    pub(super) fn leave(&mut self, engine: &mut Engine, key: StreamKey) {
+        let Some(call) = self.calls.get_mut(key) else { return engine.forget(key) };
+        match &call.stage {
+            Stage::Leaving => {}
+            Stage::Away(task) => {
+                task.abort();
+                call.stage = Stage::Leaving;
+                call.deadline = None;
+            }
+            Stage::Collecting | Stage::Held(_) | Stage::Polled => {
+                if let Some(call) = self.calls.remove(key) {
+                    self.discard(call);
+                }
+                engine.forget(key);
+            }
+        }
+    }
+
+    /// Gives back what a call that left the table holds.
+    pub(super) fn discard(&mut self, call: Box<Call>) {
+        if let Stage::Away(task) = &call.stage {
+            task.abort();
+        }
+        if let Some(limit) = &self.shared.handlers {
+            limit.leave();
+        }
+        self.calls.recycle(call, &mut self.slots);
+    }
 }

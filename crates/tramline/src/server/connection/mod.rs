@@ -1,30 +1,29 @@
 //! One connection of a server: the calls on it, and what the peer does to them.
 
+mod budget;
 mod calls;
 mod dispatch;
 mod events;
 pub(crate) mod reply;
 mod streaming_call;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use tramline_call::Status;
-use tramline_call::envelope::Assembler;
 use tramline_call::server_call::RequestHead;
-use tramline_h2::{Event, StreamKey};
+use tramline_h2::{Event, Reason, StreamKey};
 
 use super::settings::ServerShared;
-use super::slot::BoxSlot;
 use crate::classify::Engine;
 use crate::clock::Clock;
-use crate::context::{CallContext, CancelReason};
+use crate::context::CancelReason;
 use crate::drive::driver::{CloseReason, Side, Verdict};
-use crate::drive::exchange::{Exchange, Notice, NoticeBoard};
-use crate::drive::mailbox::{CallWaker, Mailbox, WakeLetter};
+use crate::drive::exchange::{Notice, NoticeBoard};
+use crate::drive::mailbox::{Mailbox, WakeLetter};
 use crate::io::ConnectionInfo;
+use budget::PollBudget;
+use calls::{Call, CallTable, Stage};
 use dispatch::SlotPool;
 use reply::DetachedReply;
 
@@ -36,6 +35,8 @@ pub(crate) enum Letter {
     Notice(StreamKey, Notice),
     /// A handler on another task is done.
     Finished(StreamKey, Box<DetachedReply>),
+    /// A handler on another task was dropped before it was done.
+    Dropped(StreamKey),
     /// Stop taking calls, finish those in flight.
     Drain,
     /// Stop now.
@@ -56,56 +57,19 @@ impl NoticeBoard for Mailbox<Letter> {
     }
 }
 
-/// How far a call is.
-enum Stage {
-    /// The one request message is not complete.
-    Collecting,
-    /// Its handler waits here for its next poll.
-    Held(BoxSlot),
-    /// Its handler is being polled, or runs on another task.
-    Away(Option<tokio::task::AbortHandle>),
-}
-
-/// One call that is alive on this connection.
-struct Call {
-    key: StreamKey,
-    route: u32,
-    stage: Stage,
-    head: RequestHead,
-    context: Option<Arc<CallContext>>,
-    exchange: Option<Arc<Exchange>>,
-    assembler: Assembler,
-    /// A unary request message that came before END_STREAM.
-    early_message: Option<(bool, Vec<u8>)>,
-    deadline: Option<Duration>,
-    /// Octets of the message being assembled that are not released yet.
-    owed_len: usize,
-    head_sent: bool,
-    request_ended: bool,
-}
-
-/// A call's waker, used again for the calls after it.
-struct WakerCell {
-    target: Arc<CallWaker<Letter>>,
-    waker: Waker,
-}
-
 /// The server's side of a connection.
 pub(crate) struct ServerSide {
     shared: Arc<ServerShared>,
     connection: Arc<ConnectionInfo>,
     mailbox: Arc<Mailbox<Letter>>,
     clock: Clock,
-    /// By stream index.
-    calls: Vec<Option<Box<Call>>>,
-    spare_calls: Vec<Box<Call>>,
-    call_count: usize,
-    wakers: Vec<Option<WakerCell>>,
+    /// The head that is being read.
+    head: RequestHead,
+    calls: CallTable,
     slots: SlotPool,
+    budget: PollBudget,
     /// Streaming calls that got messages in this batch.
     touched: Vec<StreamKey>,
-    /// Handlers to poll before the batch ends.
-    runnable: VecDeque<StreamKey>,
     /// No call's deadline is earlier.
     earliest_deadline: Option<Duration>,
 }
@@ -115,35 +79,45 @@ impl ServerSide {
         shared: Arc<ServerShared>,
         connection: Arc<ConnectionInfo>,
         mailbox: Arc<Mailbox<Letter>>,
-        clock: Clock,
     ) -> Self {
         ServerSide {
+            clock: shared.clock.clone(),
             slots: SlotPool::new(shared.routes.len()),
             shared,
             connection,
             mailbox,
-            clock,
-            calls: Vec::new(),
-            spare_calls: Vec::new(),
-            call_count: 0,
-            wakers: Vec::new(),
+            head: RequestHead::default(),
+            calls: CallTable::default(),
+            budget: PollBudget::default(),
             touched: Vec::new(),
-            runnable: VecDeque::new(),
             earliest_deadline: None,
         }
+    }
+
+    /// The server's grace is over: every call is told so.
+    fn abort(&mut self, engine: &mut Engine) {
+        let keys: Vec<StreamKey> = self.calls.iter().map(|call| call.key).collect();
+        for key in keys {
+            self.end_with(engine, key, CancelReason::Shutdown, cancel_status(CancelReason::Shutdown));
+        }
+        engine.go_away(Reason::NO_ERROR, b"");
     }
 }
 
 impl Side for ServerSide {
     type Letter = Letter;
 
+    fn handle_turn(&mut self, now: Duration, is_first: bool) {
+        self.budget.handle_turn(now, is_first);
+    }
+
     fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration) {
         match event {
             Event::Headers { stream, end_stream, oversize } => {
                 self.handle_headers(engine, stream, end_stream, oversize, now);
             }
-            Event::Data { stream, bytes, end_stream } => self.handle_data(engine, stream, bytes, end_stream, now),
-            Event::Trailers { stream, .. } => self.handle_request_end(engine, stream, now),
+            Event::Data { stream, bytes, end_stream } => self.handle_data(engine, stream, bytes, end_stream),
+            Event::Trailers { stream, .. } => self.handle_request_end(engine, stream),
             Event::Reset { stream, .. } => self.cancel(engine, stream, CancelReason::Client),
             Event::Writable { stream } => self.transfer(engine, stream),
             Event::Settled | Event::GoAway { .. } | Event::PingAck { .. } | Event::Ping => {}
@@ -157,8 +131,12 @@ impl Side for ServerSide {
             Letter::Notice(call, Notice::Consumed) => self.give_window(engine, call),
             Letter::Notice(_, Notice::Dropped) => {}
             Letter::Finished(call, reply) => self.finish_detached(engine, call, *reply),
+            Letter::Dropped(call) => self.forget_leaving(engine, call),
             Letter::Drain => engine.drain(now),
-            Letter::Abort => return Verdict::Abort,
+            Letter::Abort => {
+                self.abort(engine);
+                return Verdict::Abort;
+            }
         }
         Verdict::Continue
     }
@@ -166,21 +144,18 @@ impl Side for ServerSide {
     fn handle_batch_end(&mut self, engine: &mut Engine, _now: Duration) {
         let mut touched = std::mem::take(&mut self.touched);
         for call in touched.drain(..) {
-            self.wake_reader(call);
+            self.serve_reader(engine, call);
         }
         self.touched = touched;
-        while let Some(call) = self.runnable.pop_front() {
-            self.poll_call(engine, call);
-        }
     }
 
     fn handle_deadlines(&mut self, engine: &mut Engine, now: Duration) {
-        self.earliest_deadline = None;
-        let due: Vec<StreamKey> = self.calls.iter().flatten().filter(|c| c.deadline.is_some_and(|at| at <= now)).map(|c| c.key).collect();
+        let is_due = |call: &&Call| call.deadline.is_some_and(|at| at <= now);
+        let due: Vec<StreamKey> = self.calls.iter().filter(is_due).map(|call| call.key).collect();
         for call in due {
-            self.end_with(engine, call, CancelReason::Deadline, Status::deadline_exceeded("the deadline passed on the server"));
+            self.end_with(engine, call, CancelReason::Deadline, cancel_status(CancelReason::Deadline));
         }
-        self.earliest_deadline = self.calls.iter().flatten().filter_map(|c| c.deadline).min();
+        self.earliest_deadline = self.calls.iter().filter_map(|call| call.deadline).min();
     }
 
     fn next_deadline(&self) -> Option<Duration> {
@@ -188,32 +163,40 @@ impl Side for ServerSide {
     }
 
     fn is_idle(&self) -> bool {
-        self.call_count == 0
+        self.calls.len() == 0
     }
 
     fn handle_close(&mut self, reason: &CloseReason) {
-        tracing::debug!(peer = %self.connection, ?reason, calls = self.call_count, "connection closed");
-        let reason = match reason {
+        log_close(&self.connection, reason, self.calls.len());
+        let cancel_reason = match reason {
             CloseReason::Aborted => CancelReason::Shutdown,
             _ => CancelReason::ConnectionLost,
         };
-        for call in self.calls.iter_mut().filter_map(Option::take) {
-            end_call(*call, reason);
+        let calls: Vec<Box<Call>> = self.calls.drain().collect();
+        for call in calls {
+            tell_end(&call, cancel_reason);
+            self.discard(call);
         }
-        self.call_count = 0;
     }
 }
 
-/// Tells everybody who still holds a part of the call, and drops its handler.
-fn end_call(call: Call, reason: CancelReason) {
+fn log_close(peer: &ConnectionInfo, reason: &CloseReason, calls: usize) {
+    match reason {
+        CloseReason::Protocol(error) => tracing::info!(%peer, calls, %error, "connection closed"),
+        CloseReason::Io(error) => tracing::debug!(%peer, calls, %error, "connection lost"),
+        CloseReason::Eof => tracing::debug!(%peer, calls, "connection closed by the client"),
+        CloseReason::Drained => tracing::debug!(%peer, calls, "connection drained"),
+        CloseReason::Aborted => tracing::debug!(%peer, calls, "connection aborted"),
+    }
+}
+
+/// Tells everybody who holds a part of the call that it is over early.
+fn tell_end(call: &Call, reason: CancelReason) {
     if let Some(context) = &call.context {
         context.cancel(reason);
     }
     if let Some(exchange) = &call.exchange {
         exchange.abort(&cancel_status(reason));
-    }
-    if let Stage::Away(Some(task)) = &call.stage {
-        task.abort();
     }
 }
 

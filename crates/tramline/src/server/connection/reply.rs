@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use tramline_call::codec::Sink;
-use tramline_call::server_call::{RejectedCall, write_head, write_trailers};
-use tramline_call::{Encoding, FieldSink, Metadata, Status};
-use tramline_h2::{FieldWriter, Indexing, SendError, StreamKey};
+use tramline_call::server_call::{Rejection, write_head, write_http_status, write_rejection, write_trailers};
+use tramline_call::{Encoding, Metadata, Status, Subtype};
+use tramline_h2::{SendError, StreamKey};
 
-use super::ServerSide;
-use crate::classify::{EngineFields, Engine};
+use super::{ServerSide, Stage};
+use crate::classify::{Engine, EngineFields};
+use crate::context::{CallContext, CancelReason};
 use crate::drive::transfer::{self, Packing, Splices, cut};
 use crate::server::slot::BoxSlot;
 
@@ -26,9 +27,17 @@ pub(crate) struct DetachedReply {
     pub(crate) unary: Option<UnaryReply>,
 }
 
+/// The stream that a reply goes to.
+pub(super) struct Wire<'a> {
+    pub(super) engine: &'a mut Engine,
+    pub(super) key: StreamKey,
+    pub(super) subtype: Subtype,
+    pub(super) head_sent: &'a mut bool,
+}
+
 enum Target<'a> {
     /// The handler runs where the engine is: straight into the output.
-    Wire { engine: &'a mut Engine, key: StreamKey, head_sent: &'a mut bool },
+    Wire(Wire<'a>),
     /// The handler runs elsewhere: into memory.
     Memory(&'a mut Option<UnaryReply>),
 }
@@ -37,21 +46,22 @@ enum Target<'a> {
 pub(crate) struct ReplyWriter<'a> {
     target: Target<'a>,
     packing: Packing,
+    context: Option<&'a CallContext>,
 }
 
 impl<'a> ReplyWriter<'a> {
-    pub(super) fn wire(engine: &'a mut Engine, key: StreamKey, head_sent: &'a mut bool, packing: Packing) -> Self {
-        ReplyWriter { target: Target::Wire { engine, key, head_sent }, packing }
+    pub(super) fn wire(wire: Wire<'a>, packing: Packing, context: Option<&'a CallContext>) -> Self {
+        ReplyWriter { target: Target::Wire(wire), packing, context }
     }
 
     pub(super) fn detached(unary: &'a mut Option<UnaryReply>, packing: Packing) -> Self {
-        ReplyWriter { target: Target::Memory(unary), packing }
+        ReplyWriter { target: Target::Memory(unary), packing, context: None }
     }
 
     /// HEADERS, DATA and trailers as one append, if windows allow.
     pub(crate) fn unary(
         &mut self,
-        metadata: Metadata,
+        mut metadata: Metadata,
         trailers: Metadata,
         is_compressible: bool,
         encode: impl FnOnce(&mut Sink<'_>) -> Result<(), Status>,
@@ -59,11 +69,11 @@ impl<'a> ReplyWriter<'a> {
         let packing = Packing { is_compressed: self.packing.is_compressed && is_compressible, ..self.packing };
         let encoding = (packing.encoding != Encoding::Identity).then_some(packing.encoding);
         match &mut self.target {
-            Target::Wire { engine, key, head_sent } => {
-                **head_sent = true;
-                let _ = engine.send_headers(*key, false, |fields| write_response_head(fields, &metadata, encoding));
-                send_message(engine, *key, |out, splices| transfer::encode_into(out, splices, packing, encode))?;
-                let _ = engine.send_headers(*key, true, |fields| write_status(fields, None, &trailers));
+            Target::Wire(wire) => {
+                add_head(self.context, &mut metadata);
+                wire.send_head(&metadata, encoding);
+                wire.send_message(|out, splices| transfer::encode_into(out, splices, packing, encode))?;
+                wire.send_end(&trailers);
             }
             Target::Memory(unary) => {
                 let mut octets = Vec::new();
@@ -75,17 +85,12 @@ impl<'a> ReplyWriter<'a> {
         }
         Ok(())
     }
+}
 
-    /// Sends a reply that another task encoded.
-    pub(super) fn send(&mut self, reply: UnaryReply) -> Result<(), Status> {
-        let Target::Wire { engine, key, head_sent } = &mut self.target else { return Ok(()) };
-        **head_sent = true;
-        let _ = engine.send_headers(*key, false, |fields| write_response_head(fields, &reply.metadata, reply.encoding));
-        for piece in reply.pieces {
-            let _ = engine.send_data(*key, piece, false);
-        }
-        let _ = engine.send_headers(*key, true, |fields| write_status(fields, None, &reply.trailers));
-        Ok(())
+/// Adds the initial metadata that the handler left in the call's context.
+fn add_head(context: Option<&CallContext>, metadata: &mut Metadata) {
+    if let Some(head) = context.and_then(CallContext::take_head) {
+        metadata.merge(&head);
     }
 }
 
@@ -96,105 +101,125 @@ enum Unsent {
     Pieces(Vec<Bytes>),
 }
 
-/// Encodes one envelope straight into the output, or queues its pieces.
-fn send_message(
-    engine: &mut Engine,
-    key: StreamKey,
-    encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
-) -> Result<(), Status> {
-    let sent = engine.send_with(key, false, |out| {
-        let start = out.len();
-        let mut splices = Splices::new();
-        encode(out, &mut splices).map_err(Unsent::Failed)?;
-        if splices.is_empty() {
-            return Ok(());
-        }
-        let mut octets = out.split_off(start);
-        splices.iter_mut().for_each(|(at, _)| *at -= start);
-        Err(Unsent::Pieces(cut(&mut octets, splices).unwrap_or_default()))
-    });
-    match sent {
-        Ok(()) | Err(SendError::Closed) => Ok(()),
-        Err(SendError::Payload(Unsent::Failed(status))) => Err(status),
-        Err(SendError::Payload(Unsent::Pieces(pieces))) => {
-            for piece in pieces {
-                let _ = engine.send_data(key, piece, false);
+impl Wire<'_> {
+    // A stream that the client reset takes nothing more; the reset is an event of its own,
+    // so nobody here needs to hear of it.
+
+    fn send_head(&mut self, metadata: &Metadata, encoding: Option<Encoding>) {
+        *self.head_sent = true;
+        let subtype = self.subtype;
+        let _ = self.engine.send_headers(self.key, false, |fields| {
+            write_head(subtype, metadata, encoding, &mut EngineFields(fields));
+        });
+    }
+
+    /// Encodes one envelope straight into the output, or queues its pieces.
+    fn send_message(
+        &mut self,
+        encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
+    ) -> Result<(), Status> {
+        let sent = self.engine.send_with(self.key, false, |out| {
+            let start = out.len();
+            let mut splices = Splices::new();
+            encode(out, &mut splices).map_err(Unsent::Failed)?;
+            if splices.is_empty() {
+                return Ok(());
             }
-            Ok(())
+            let mut octets = out.split_off(start);
+            splices.iter_mut().for_each(|(at, _)| *at -= start);
+            Err(Unsent::Pieces(cut(&mut octets, splices).unwrap_or_default()))
+        });
+        match sent {
+            Ok(()) | Err(SendError::Closed) => Ok(()),
+            Err(SendError::Payload(Unsent::Failed(status))) => Err(status),
+            Err(SendError::Payload(Unsent::Pieces(pieces))) => {
+                self.send_pieces(pieces);
+                Ok(())
+            }
         }
     }
-}
 
-pub(super) fn write_response_head(fields: &mut FieldWriter<'_>, metadata: &Metadata, encoding: Option<Encoding>) {
-    fields.field(b":status", b"200", Indexing::Incremental);
-    write_head(metadata, encoding, &mut EngineFields(fields));
-}
+    fn send_pieces(&mut self, pieces: Vec<Bytes>) {
+        for piece in pieces {
+            let _ = self.engine.send_data(self.key, piece, false);
+        }
+    }
 
-pub(super) fn write_status(fields: &mut FieldWriter<'_>, status: Option<&Status>, trailers: &Metadata) {
-    write_trailers(status, trailers, &mut EngineFields(fields));
+    fn send_end(&mut self, trailers: &Metadata) {
+        let _ = self.engine.send_headers(self.key, true, |fields| {
+            write_trailers(None, trailers, &mut EngineFields(fields));
+        });
+    }
+
+    /// Sends a reply that another task encoded.
+    pub(super) fn send_unary(&mut self, mut reply: UnaryReply, context: Option<&CallContext>) {
+        add_head(context, &mut reply.metadata);
+        self.send_head(&reply.metadata, reply.encoding);
+        self.send_pieces(reply.pieces);
+        self.send_end(&reply.trailers);
+    }
 }
 
 impl ServerSide {
-    /// Ends a call with an error status, and drops its handler.
-    pub(super) fn fail_call(&mut self, engine: &mut Engine, key: StreamKey, status: Status) {
-        let status = status.into_local();
-        self.send_status(engine, key, Some(&status), Metadata::new());
-        if let Some(call) = self.take_call(key) {
-            if let Some(exchange) = &call.exchange {
-                exchange.abort(&status);
-            }
-            if let super::Stage::Away(Some(task)) = &call.stage {
-                task.abort();
-            }
-            self.recycle_stopped(call);
+    /// The end of a response: trailers behind what was sent, or a head that is all.
+    pub(super) fn send_status(&mut self, engine: &mut Engine, key: StreamKey, status: Option<&Status>) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let subtype = call.head.subtype();
+        let mut trailers = Metadata::new();
+        let mut metadata = Metadata::new();
+        let had_head = std::mem::replace(&mut call.head_sent, true);
+        if let Some(exchange) = &call.exchange {
+            trailers = exchange.take_trailers();
+            metadata = exchange.take_head().unwrap_or_default();
         }
-        engine.forget(key);
+        if !had_head {
+            add_head(call.context.as_deref(), &mut metadata);
+            // Initial metadata that the application set stays initial; without any, a failure
+            // is one block (gRPC PROTOCOL-HTTP2, "Trailers-Only").
+            if status.is_none() || !metadata.is_empty() {
+                let _ = engine.send_headers(key, false, |fields| {
+                    write_head(subtype, &metadata, None, &mut EngineFields(fields));
+                });
+            }
+        }
+        let is_alone = !had_head && status.is_some() && metadata.is_empty();
+        let _ = engine.send_headers(key, true, |fields| {
+            if is_alone {
+                write_head(subtype, &metadata, None, &mut EngineFields(fields));
+            }
+            write_trailers(status, &trailers, &mut EngineFields(fields));
+        });
     }
 
-    fn recycle_stopped(&mut self, mut call: Box<super::Call>) {
-        if let super::Stage::Held(slot) = &mut call.stage {
-            slot.as_mut().clear();
+    /// Ends a call with an error status, and drops its handler.
+    pub(super) fn fail_call(&mut self, engine: &mut Engine, key: StreamKey, status: Status) {
+        let is_over = self.calls.get_mut(key).is_none_or(|call| matches!(call.stage, Stage::Leaving));
+        if is_over {
+            return;
         }
-        self.recycle(call);
+        let status = status.into_local();
+        self.send_status(engine, key, Some(&status));
+        if let Some(exchange) = self.calls.get_mut(key).and_then(|call| call.exchange.as_ref()) {
+            exchange.abort(&status);
+        }
+        self.leave(engine, key);
     }
 
     /// Ends a call early for a reason that its handler learns.
-    pub(super) fn end_with(
-        &mut self,
-        engine: &mut Engine,
-        key: StreamKey,
-        reason: crate::context::CancelReason,
-        status: Status,
-    ) {
-        if let Some(context) = self.call_mut(key).and_then(|call| call.context.clone()) {
+    pub(super) fn end_with(&mut self, engine: &mut Engine, key: StreamKey, reason: CancelReason, status: Status) {
+        if let Some(context) = self.calls.get_mut(key).and_then(|call| call.context.as_ref()) {
             context.cancel(reason);
         }
         self.fail_call(engine, key, status);
     }
 
-    /// No call comes of it: an HTTP status, and nothing of gRPC.
-    pub(super) fn refuse_http(&mut self, engine: &mut Engine, key: StreamKey, status: u16) {
-        let mut digits = [b'0'; 3];
-        digits.iter_mut().zip(status.to_string().bytes()).for_each(|(to, from)| *to = from);
-        let _ = engine.send_headers(key, true, |fields| fields.field(b":status", &digits, Indexing::None));
-        engine.forget(key);
-    }
-
-    /// No call comes of it: a head that is all, with the status.
-    pub(super) fn refuse_call(&mut self, engine: &mut Engine, key: StreamKey, rejected: &RejectedCall) {
-        let _ = engine.send_headers(key, true, |fields| {
-            write_response_head(fields, &Metadata::new(), None);
-            if rejected.lists_encodings {
-                let accept = self.shared.accept_encoding();
-                EngineFields(fields).field(b"grpc-accept-encoding", accept.as_bytes(), false);
-            }
-            write_status(fields, Some(&rejected.status), &Metadata::new());
+    /// No call comes of the request whose head was read last.
+    pub(super) fn reject(&mut self, engine: &mut Engine, key: StreamKey, rejection: Rejection) {
+        let accept = self.shared.accept;
+        let _ = engine.send_headers(key, true, |fields| match &rejection {
+            Rejection::Http(status) => write_http_status(*status, &mut EngineFields(fields)),
+            Rejection::Call(rejected) => write_rejection(rejected, accept, &mut EngineFields(fields)),
         });
         engine.forget(key);
-    }
-
-    pub(super) fn refuse_unknown(&mut self, engine: &mut Engine, key: StreamKey) {
-        let status = Status::unimplemented("the server has no such method");
-        self.refuse_call(engine, key, &RejectedCall { status, lists_encodings: false });
     }
 }

@@ -1,0 +1,286 @@
+//! The settings of a server.
+
+use std::time::Duration;
+
+use tramline_call::Encoding;
+use tramline_call::codec::Limits;
+
+use super::listener::Listener;
+use super::routes::{Dispatch, Routes, Service};
+use super::serving::Server;
+use super::settings::{HandlerLimit, ServerShared};
+use crate::clock::Clock;
+use crate::compression;
+use crate::error::Error;
+
+/// Time for a TLS handshake, from the accepted connection to its end.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where a server's connections run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Runtime {
+    /// On the tokio runtime that runs [`Server::serve`].
+    #[default]
+    Shared,
+    /// On threads of their own, each with a current-thread runtime; a connection stays
+    /// where it was accepted. TCP addresses are bound once for each thread
+    /// (`SO_REUSEPORT`), and the kernel spreads connections blindly: good for many
+    /// connections, bad for few.
+    PerCore {
+        /// How many threads.
+        threads: usize,
+    },
+}
+
+type Registration = Box<dyn FnOnce(&mut Routes) + Send>;
+
+/// Builds a [`Server`].
+///
+/// ```no_run
+/// # use tramline::{Server, Dispatch};
+/// # use std::time::Duration;
+/// # fn f() -> Result<Server, tramline::Error> {
+/// let server = Server::builder()
+///     .message_len_max(16 * 1024 * 1024)
+///     .timeout(Duration::from_secs(30))
+///     .connections_max(10_000)
+///     .bind("[::]:50051")?
+///     .bind("unix:/run/greeter.sock")?;
+/// # Ok(server) }
+/// ```
+pub struct ServerBuilder {
+    registrations: Vec<Registration>,
+    dispatches: Vec<(String, Dispatch)>,
+    limits: Limits,
+    sent_message_len_max: usize,
+    timeout: Option<Duration>,
+    compression: Encoding,
+    handlers_max: Option<usize>,
+    connections_max: usize,
+    engine: tramline_h2::Config,
+    handshake_timeout: Duration,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::ServerTls>,
+    runtime: Runtime,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerBuilder").field("services", &self.registrations.len()).finish_non_exhaustive()
+    }
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        ServerBuilder {
+            registrations: Vec::new(),
+            dispatches: Vec::new(),
+            limits: Limits::default(),
+            sent_message_len_max: usize::MAX,
+            timeout: None,
+            compression: Encoding::Identity,
+            handlers_max: None,
+            connections_max: usize::MAX,
+            engine: tramline_h2::Config::default(),
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            #[cfg(feature = "tls")]
+            tls: None,
+            runtime: Runtime::default(),
+            clock: Clock::default(),
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// Adds a service, as generated code makes it.
+    #[must_use]
+    pub fn add_service<S: Service + Send + 'static>(self, service: S) -> Self {
+        self.add_routes(move |routes| routes.add_service(service))
+    }
+
+    /// Adds methods that are known at run time alone.
+    #[must_use]
+    pub fn add_routes(mut self, register: impl FnOnce(&mut Routes) + Send + 'static) -> Self {
+        self.registrations.push(Box::new(register));
+        self
+    }
+
+    /// Where the handlers of one method run, in place of [`Dispatch::Inline`]. The path
+    /// is `/package.Service/Method`.
+    #[must_use]
+    pub fn dispatch(mut self, path: impl Into<String>, dispatch: Dispatch) -> Self {
+        self.dispatches.push((path.into(), dispatch));
+        self
+    }
+
+    /// The longest message that is accepted, in bytes after decompression: 4 MiB unless
+    /// set. Longer ones end their call with RESOURCE_EXHAUSTED.
+    #[must_use]
+    pub fn message_len_max(mut self, len: usize) -> Self {
+        self.limits.message_len_max = len;
+        self
+    }
+
+    /// All limits for decoding messages.
+    #[must_use]
+    pub fn decode_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The longest message that is sent, in bytes before compression: no limit unless set.
+    #[must_use]
+    pub fn sent_message_len_max(mut self, len: usize) -> Self {
+        self.sent_message_len_max = len;
+        self
+    }
+
+    /// The longest time of a call, also for clients that set no deadline or a later one:
+    /// none unless set.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Compresses replies, for clients that accept it. Requests may come in any encoding
+    /// that this build knows, whatever is set here.
+    #[must_use]
+    pub fn compression(mut self, encoding: Encoding) -> Self {
+        self.compression = encoding;
+        self
+    }
+
+    /// How many handlers may be alive at once on the whole server: no limit unless set.
+    /// Calls above it are refused in a way that clients may safely retry elsewhere
+    /// (REFUSED_STREAM, RFC 9113 §8.7).
+    #[must_use]
+    pub fn handlers_max(mut self, count: usize) -> Self {
+        self.handlers_max = Some(count);
+        self
+    }
+
+    /// How many connections the server may have: no limit unless set. Others wait in the
+    /// kernel's backlog.
+    #[must_use]
+    pub fn connections_max(mut self, count: usize) -> Self {
+        self.connections_max = count;
+        self
+    }
+
+    /// Calls that one connection may have at once, handlers still running included: 256
+    /// unless set.
+    #[must_use]
+    pub fn concurrent_streams_max(mut self, count: u32) -> Self {
+        self.engine.limits.concurrent_streams_max = count;
+        self
+    }
+
+    /// Time for a TLS handshake: 20 s unless set.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Changes the HTTP/2 engine's settings: windows, tables, budgets against abuse.
+    #[must_use]
+    pub fn http2(mut self, change: impl FnOnce(&mut tramline_h2::Config)) -> Self {
+        change(&mut self.engine);
+        self
+    }
+
+    /// Speaks TLS on all listeners.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Where connections run.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = runtime;
+        self
+    }
+
+    /// The time that the server goes by.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Folds everything into a server that listens nowhere yet.
+    ///
+    /// # Errors
+    /// A method is registered twice, or a setting names a method or a compression that is
+    /// not there.
+    pub fn build(self) -> Result<Server, Error> {
+        if !compression::is_supported(self.compression) {
+            let name = self.compression.name();
+            return Err(Error::config(format!(
+                "this build cannot compress with {name}: enable the feature of that name"
+            )));
+        }
+        let routes = fold_routes(self.registrations, &self.dispatches)?;
+        let mut accept = compression::supported();
+        accept.insert(Encoding::Identity);
+        let shared = ServerShared {
+            routes,
+            limits: self.limits,
+            sent_message_len_max: self.sent_message_len_max,
+            timeout: self.timeout,
+            compression: self.compression,
+            accept,
+            handlers: self.handlers_max.map(HandlerLimit::new),
+            engine: self.engine,
+            handshake_timeout: self.handshake_timeout,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
+            clock: self.clock,
+        };
+        Ok(Server::new(shared, self.runtime, self.connections_max))
+    }
+
+    /// Builds the server and listens on a first address.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build) and [`Server::bind`].
+    pub fn bind(self, address: &str) -> Result<Server, Error> {
+        self.build()?.bind(address)
+    }
+
+    /// Builds the server and takes connections from a first listener.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn listen(self, listener: impl Into<Listener>) -> Result<Server, Error> {
+        Ok(self.build()?.listen(listener))
+    }
+
+    /// Builds the server and serves on `address` until the process ends.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build) and [`Server::bind`].
+    pub async fn serve(self, address: &str) -> Result<(), Error> {
+        self.bind(address)?.serve().await
+    }
+}
+
+fn fold_routes(registrations: Vec<Registration>, dispatches: &[(String, Dispatch)]) -> Result<Routes, Error> {
+    let mut routes = Routes::default();
+    registrations.into_iter().for_each(|register| register(&mut routes));
+    if let Some(path) = routes.duplicate() {
+        return Err(Error::config(format!("the method {path} is registered twice")));
+    }
+    for (path, dispatch) in dispatches {
+        if !routes.set_dispatch(path, *dispatch) {
+            return Err(Error::config(format!("`dispatch` names {path}, and the server has no such method")));
+        }
+    }
+    Ok(routes)
+}

@@ -1,0 +1,257 @@
+//! A server that is built: its listeners, and its end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::accept::accept_all;
+use super::builder::{Runtime, ServerBuilder};
+use super::group::Group;
+use super::listener::Listener;
+use super::settings::ServerShared;
+use crate::error::{Error, ErrorKind};
+use crate::io::Address;
+
+/// A gRPC server: built by [`Server::builder`], bound to addresses, then run.
+///
+/// ```no_run
+/// # async fn f() -> Result<(), tramline::Error> {
+/// use std::time::Duration;
+///
+/// let server = tramline::Server::builder().bind("127.0.0.1:0")?;
+/// println!("listening on {}", server.local_addr().unwrap());
+/// let handle = server.handle();
+/// tokio::spawn(async move {
+///     tokio::time::sleep(Duration::from_secs(60)).await;
+///     handle.drain(Duration::from_secs(10)).await;
+/// });
+/// server.serve().await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<ServerShared>,
+    runtime: Runtime,
+    places: Arc<Semaphore>,
+    listening: Vec<Listening>,
+}
+
+/// One address, with a listener for each runtime that accepts on it.
+#[derive(Debug)]
+struct Listening {
+    listeners: Vec<Listener>,
+    address: Address,
+    group: Arc<Group>,
+}
+
+impl Server {
+    /// Starts with default settings and without services.
+    #[must_use]
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    pub(super) fn new(shared: ServerShared, runtime: Runtime, connections_max: usize) -> Self {
+        let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
+        Server { shared: Arc::new(shared), runtime, places, listening: Vec::new() }
+    }
+
+    /// Listens on one more address; see [`Listener::bind`] for what it may be.
+    ///
+    /// # Errors
+    /// The address cannot be read or bound.
+    pub fn bind(mut self, address: &str) -> Result<Self, Error> {
+        let listeners = Listener::bind_shared(address, self.runtime.thread_count())?;
+        self.add(listeners);
+        Ok(self)
+    }
+
+    /// Takes connections from one more listener.
+    #[must_use]
+    pub fn listen(mut self, listener: impl Into<Listener>) -> Self {
+        self.add(vec![listener.into()]);
+        self
+    }
+
+    fn add(&mut self, listeners: Vec<Listener>) {
+        let address = listeners.first().map(|first| first.address().clone()).unwrap_or_default();
+        self.listening.push(Listening { listeners, address, group: Group::new(Arc::clone(&self.places)) });
+    }
+
+    /// The first IP address that it listens on, with the port that the system chose.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.addresses().find_map(Address::ip)
+    }
+
+    /// All addresses that it listens on, in the order in which they were added.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.listening.iter().map(|listening| &listening.address)
+    }
+
+    /// Names of the services.
+    #[must_use]
+    pub fn services(&self) -> &[&'static str] {
+        self.shared.routes.services()
+    }
+
+    /// What ends it, from anywhere.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        let groups = self.listening.iter().map(|l| (l.address.clone(), Arc::clone(&l.group))).collect();
+        ServerHandle { groups }
+    }
+
+    /// Serves until it is drained or aborted by its [`handle`](Self::handle), or all its
+    /// listeners have ended.
+    ///
+    /// # Errors
+    /// There is no listener, or one cannot be used.
+    pub async fn serve(self) -> Result<(), Error> {
+        let handle = self.start()?;
+        let guard = AbortOnDrop(&handle);
+        handle.ended().await;
+        std::mem::forget(guard);
+        Ok(())
+    }
+
+    /// Serves until `signal` is ready, then drains for at most `grace`.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_until(self, signal: impl Future<Output = ()>, grace: Duration) -> Result<(), Error> {
+        let handle = self.start()?;
+        let guard = AbortOnDrop(&handle);
+        {
+            let mut signal = std::pin::pin!(signal);
+            let mut ended = std::pin::pin!(handle.ended());
+            std::future::poll_fn(|cx| {
+                if signal.as_mut().poll(cx).is_ready() || ended.as_mut().poll(cx).is_ready() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        }
+        handle.drain(grace).await;
+        std::mem::forget(guard);
+        Ok(())
+    }
+
+    /// Starts to serve on tasks of the current runtime (or threads of its own), and
+    /// returns at once.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(self) -> Result<ServerHandle, Error> {
+        if self.listening.is_empty() {
+            return Err(Error::config("the server has nothing to listen on: call `bind` or `listen` first"));
+        }
+        let handle = self.handle();
+        for listening in self.listening {
+            tracing::info!(address = %listening.address, "serving");
+            for (n, listener) in listening.listeners.into_iter().enumerate() {
+                let (shared, group) = (Arc::clone(&self.shared), Arc::clone(&listening.group));
+                // The group is alive from now on, not only once the task or thread runs.
+                let alive = group.enter();
+                self.runtime.run(n, move || {
+                    let acceptor = listener.start()?;
+                    Ok(async move {
+                        accept_all(acceptor, shared, Arc::clone(&group)).await;
+                        drop(alive);
+                        group.ended().await;
+                    })
+                })?;
+            }
+        }
+        Ok(handle)
+    }
+}
+
+/// A server whose `serve` is dropped must not go on without its owner.
+struct AbortOnDrop<'a>(&'a ServerHandle);
+
+impl Drop for AbortOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Ends a server, or one of its listeners.
+#[derive(Clone, Debug)]
+pub struct ServerHandle {
+    groups: Vec<(Address, Arc<Group>)>,
+}
+
+impl ServerHandle {
+    /// Stops accepting, lets calls in flight finish for at most `grace`, then aborts what
+    /// is left. Ready when everything is over.
+    ///
+    /// Clients are told by a two-phase GOAWAY (RFC 9113 §6.8), so that no call is lost.
+    pub async fn drain(&self, grace: Duration) {
+        self.groups.iter().for_each(|(_, group)| group.drain());
+        if crate::clock::Clock::default().timeout(grace, self.ended()).await.is_none() {
+            self.abort();
+            self.ended().await;
+        }
+    }
+
+    /// Ends everything now: calls in flight get UNAVAILABLE.
+    pub fn abort(&self) {
+        self.groups.iter().for_each(|(_, group)| group.abort());
+    }
+
+    /// The part of this handle that concerns one address.
+    #[must_use]
+    pub fn of_listener(&self, address: &Address) -> ServerHandle {
+        ServerHandle { groups: self.groups.iter().filter(|(of, _)| of == address).cloned().collect() }
+    }
+
+    /// Ready when everything is over.
+    pub async fn ended(&self) {
+        for (_, group) in &self.groups {
+            group.ended().await;
+        }
+    }
+}
+
+impl Runtime {
+    /// Listeners on one address.
+    fn thread_count(self) -> usize {
+        match self {
+            Runtime::Shared => 1,
+            Runtime::PerCore { threads } => threads.max(1),
+        }
+    }
+
+    /// Runs what `start` makes, for the `n`-th listener of an address.
+    fn run<F>(self, n: usize, start: impl FnOnce() -> std::io::Result<F> + Send + 'static) -> Result<(), Error>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let unusable = |error| Error::new(ErrorKind::Bind, "a listener cannot be used").with_source(error);
+        match self {
+            Runtime::Shared => {
+                tokio::spawn(start().map_err(unusable)?);
+                Ok(())
+            }
+            Runtime::PerCore { .. } => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unusable)?;
+                let future = {
+                    let _entered = runtime.enter();
+                    start().map_err(unusable)?
+                };
+                let thread = std::thread::Builder::new().name(format!("tramline-{n}"));
+                thread.spawn(move || runtime.block_on(future)).map(drop).map_err(unusable)
+            }
+        }
+    }
+}
