@@ -1,26 +1,43 @@
 //! The project's automation: `cargo xtask`.
 
+mod checks;
+mod install;
 mod process;
+mod report;
+mod suites;
 mod tidy;
+mod workspace;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
+
+use install::{Installed, Tool};
+use report::Report;
+use workspace::Workspace;
 
 const USAGE: &str = "\
 cargo xtask COMMAND
 
+  test              everything: formatting, lints, tidy, tests, features, other people's suites
   tidy              the house rules that no compiler checks
+  interop [SUITE…]  other people's suites against Tramline, all or the named ones
+  peers             other people's interop programs among themselves
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let workspace = Workspace::here();
     let result = match words.as_slice() {
-        ["tidy"] => run_tidy(&root()),
-        _ => Err(USAGE.to_owned()),
+        ["test"] => Ok(test(&workspace)),
+        ["tidy"] => tidy(&workspace),
+        ["interop", names @ ..] => interop(&workspace, names),
+        ["peers"] => Ok(peers(&workspace)),
+        _ => Err(format!("{USAGE}\nsuites: {}", suites::names().join(" "))),
     };
     match result {
-        Ok(code) => code,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -28,14 +45,54 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_tidy(root: &Path) -> Result<ExitCode, String> {
-    let outcome = tidy::run(root)?;
+fn tidy(workspace: &Workspace) -> Result<bool, String> {
+    let outcome = tidy::run(&workspace.root)?;
     println!("tidy: {} files, {} findings", outcome.file_count, outcome.finding_count);
-    Ok(if outcome.finding_count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(outcome.finding_count == 0)
 }
 
-/// The repository's root: the folder above this crate.
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+/// The one command. Downloads and foreign builds go on beside our own.
+fn test(workspace: &Workspace) -> bool {
+    let installed = Installed::default();
+    let mut report = Report::default();
+    thread::scope(|scope| {
+        scope.spawn(|| installed.install(workspace, Tool::ALL));
+        checks::run(workspace, &mut report);
+        run_suites(workspace, &installed, &[], &mut report);
+    });
+    report.close(is_ci())
+}
+
+fn interop(workspace: &Workspace, names: &[&str]) -> Result<bool, String> {
+    if let Some(unknown) = names.iter().find(|name| !suites::names().contains(name)) {
+        return Err(format!("no suite `{unknown}`; there are: {}", suites::names().join(" ")));
+    }
+    let installed = Installed::default();
+    let mut report = Report::default();
+    thread::scope(|scope| {
+        scope.spawn(|| installed.install(workspace, &suites::needs(names)));
+        run_suites(workspace, &installed, names, &mut report);
+    });
+    Ok(report.close(is_ci()))
+}
+
+fn peers(workspace: &Workspace) -> bool {
+    let installed = Installed::default();
+    let mut report = Report::default();
+    installed.install(workspace, Tool::ALL);
+    suites::run_peers(workspace, &installed, &mut report);
+    report.close(is_ci())
+}
+
+fn run_suites(workspace: &Workspace, installed: &Installed, names: &[&str], report: &mut Report) {
+    println!("== build of the programs under test");
+    match checks::build_programs(workspace) {
+        Ok(()) => suites::run(workspace, installed, names, report),
+        Err(error) => suites::fail(error, report),
+    }
+}
+
+/// Where a suite that was skipped counts as failed.
+fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
 }

@@ -143,11 +143,6 @@ impl Running {
             thread::sleep(Duration::from_millis(20));
         }
     }
-
-    /// The process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Running {
@@ -178,9 +173,23 @@ pub(crate) fn tail(text: &str, line_count: usize) -> String {
     lines[lines.len().saturating_sub(line_count)..].join("\n")
 }
 
+/// The lines of a failed program's output that say why, or else its last ones.
+pub(crate) fn cause(output: &str) -> String {
+    const WORDS: &[&str] = &["Error", "error:", "Exception", "FATAL", "panicked", "failed"];
+    let says_why = |line: &&str| WORDS.iter().any(|word| line.contains(word));
+    let lines: Vec<&str> = output.lines().filter(says_why).take(3).map(str::trim).collect();
+    if lines.is_empty() { tail(output, 6) } else { lines.join("; ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cause_is_found_among_stack_traces() {
+        assert_eq!(cause("start\nFooError: no gzip\n    at a\n    at b\n"), "FooError: no gzip");
+        assert_eq!(cause("a\nb"), "a\nb");
+    }
 
     #[test]
     fn a_program_that_hangs_is_stopped() {

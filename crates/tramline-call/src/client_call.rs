@@ -44,7 +44,7 @@ pub struct RequestParts<'a> {
     pub authority: &'a str,
     /// Whether the connection is TLS.
     pub scheme: Scheme,
-    /// What is left until the deadline. Zero must have failed before.
+    /// What is left until the deadline. A call with nothing left is not sent.
     pub timeout: Option<Duration>,
     /// How messages that are marked as compressed will be.
     pub encoding: Encoding,
@@ -52,8 +52,8 @@ pub struct RequestParts<'a> {
     pub accept: EncodingSet,
     /// See [`user_agent`].
     pub user_agent: &'a str,
-    /// The codec's format: `proto`, `json`, …
-    pub subtype: &'a str,
+    /// The codec's format, as [`MethodInfo::subtype`] has it.
+    pub subtype: Subtype,
     /// The call's metadata.
     pub metadata: &'a Metadata,
 }
@@ -68,7 +68,9 @@ pub fn write_request(parts: &RequestParts<'_>, sink: &mut impl FieldSink) {
     sink.field(b":scheme", scheme, FieldReuse::Repeated);
     sink.field(b":path", parts.path.as_bytes(), FieldReuse::Repeated);
     sink.field(b":authority", parts.authority.as_bytes(), FieldReuse::Repeated);
-    if let Some(timeout) = parts.timeout.and_then(timeout::encode) {
+    // Without the header the call would have no deadline at all.
+    let timeout = parts.timeout.map(|timeout| timeout.max(Duration::from_nanos(1)));
+    if let Some(timeout) = timeout.and_then(timeout::encode) {
         sink.field(b"grpc-timeout", timeout.as_bytes(), FieldReuse::Unique);
     }
     sink.field(b"te", b"trailers", FieldReuse::Repeated);
@@ -84,8 +86,8 @@ pub fn write_request(parts: &RequestParts<'_>, sink: &mut impl FieldSink) {
 }
 
 /// Protobuf goes without a name: every server takes it for the default.
-fn write_content_type(subtype: &str, sink: &mut impl FieldSink) {
-    let subtype = if subtype == "proto" { Subtype::NONE } else { Subtype::new(subtype.as_bytes()).unwrap_or_default() };
+fn write_content_type(subtype: Subtype, sink: &mut impl FieldSink) {
+    let subtype = if subtype.as_bytes() == b"proto" { Subtype::NONE } else { subtype };
     subtype.with_content_type(|value| sink.field(b"content-type", value, FieldReuse::Repeated));
 }
 
@@ -188,7 +190,8 @@ impl<'a> Section<'a> {
             }
             FieldToken::Encoding(Some(encoding)) => self.encoding = encoding,
             FieldToken::Encoding(None) => self.unknown_encoding = Some(value),
-            FieldToken::GrpcStatus(status) => {
+            // Of several, an error stands: OK is what all of them say.
+            FieldToken::GrpcStatus(status) if matches!(self.status, None | Some(Some(0))) => {
                 self.status = Some(status);
                 self.status_text = value;
             }
@@ -214,7 +217,7 @@ impl<'a> Section<'a> {
         }
         Err(Status::internal(format!(
             "the method's messages are {}, and the response's content type names {}",
-            method.subtype(),
+            method.subtype().as_str(),
             subtype.as_str()
         )))
     }

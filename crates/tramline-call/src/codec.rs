@@ -11,7 +11,8 @@ pub const SPLICE_LEN_MIN: usize = 4 * 1024;
 
 /// A message format, usually of one library: a marker without a state.
 pub trait Codec: Copy + Send + Sync + 'static {
-    /// The format's name behind `application/grpc+`.
+    /// The format's name behind `application/grpc+`: at most fourteen lower-case letters,
+    /// digits, `-` and `.`.
     const SUBTYPE: &'static str;
 
     /// Whether messages of the format that a peer named can be read.

@@ -108,6 +108,13 @@ impl EncodingSet {
         EncodingSet(self.0 | other.0)
     }
 
+    /// How to compress for a peer that reads this set: as `wanted`, or else not at all
+    /// (gRPC compression: a server never uses what the client did not list).
+    #[must_use]
+    pub const fn choose(self, wanted: Encoding) -> Encoding {
+        if self.contains(wanted) { wanted } else { Encoding::Identity }
+    }
+
     /// The members.
     pub fn iter(self) -> impl Iterator<Item = Encoding> {
         Encoding::ALL.into_iter().filter(move |encoding| self.contains(*encoding))

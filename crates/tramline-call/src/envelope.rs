@@ -133,7 +133,7 @@ impl Assembler {
         }
         let Some(head) = self.take_head(input) else { return Ok(None) };
         let prefix = parse_prefix(head, encoding)?;
-        check_received_len(prefix.len, message_len_max)?;
+        check_announced_len(prefix, message_len_max)?;
         self.prefix = Some(prefix);
         Ok(Some(prefix))
     }
@@ -186,6 +186,12 @@ impl Assembler {
         self.head_len + self.payload.len()
     }
 
+    /// Octets of memory that are held for it.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.payload.capacity()
+    }
+
     /// The length of the message that is being read, once its prefix is there.
     #[must_use]
     pub fn announced_len(&self) -> Option<usize> {
@@ -196,6 +202,17 @@ impl Assembler {
     pub fn reset(&mut self) {
         *self = Assembler::default();
     }
+}
+
+/// The limit is on what comes out of decompression, so that a message at the limit passes
+/// although it may have grown a little: by a header, and by a mark on each block of what
+/// could not be made shorter.
+fn check_announced_len(prefix: Prefix, message_len_max: usize) -> Result<(), Status> {
+    let growth = if prefix.compressed { message_len_max / 64 + 1024 } else { 0 };
+    if prefix.len <= message_len_max.saturating_add(growth) {
+        return Ok(());
+    }
+    Err(too_long("received", prefix.len, message_len_max))
 }
 
 fn parse_prefix(head: [u8; PREFIX_LEN], encoding: Encoding) -> Result<Prefix, Status> {

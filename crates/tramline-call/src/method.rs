@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
 
+use crate::Subtype;
 use crate::codec::Codec;
 
 /// Which sides of a call are streams.
@@ -280,7 +281,7 @@ impl<Req, Res, C: Codec> Method<Req, Res, C> {
             path: self.path.clone(),
             kind: self.kind,
             idempotency: self.idempotency,
-            subtype: C::SUBTYPE,
+            subtype: const { Subtype::from_static(C::SUBTYPE) },
             reads: C::reads,
         }
     }
@@ -304,7 +305,7 @@ pub struct MethodInfo {
     path: Path,
     kind: MethodKind,
     idempotency: Idempotency,
-    subtype: &'static str,
+    subtype: Subtype,
     reads: fn(&str) -> bool,
 }
 
@@ -329,7 +330,7 @@ impl MethodInfo {
 
     /// What the method's codec calls its format: `proto`, `json`, …
     #[must_use]
-    pub fn subtype(&self) -> &'static str {
+    pub fn subtype(&self) -> Subtype {
         self.subtype
     }
 

@@ -260,7 +260,7 @@ impl RequestHead {
         }
         let message = format!(
             "the method's messages are {}, and the request's content type names {}",
-            method.subtype(),
+            method.subtype().as_str(),
             self.subtype.as_str()
         );
         Err(Status::unimplemented(message).into())
@@ -368,12 +368,16 @@ pub fn write_trailers(status: Option<&Status>, metadata: &Metadata, sink: &mut i
     let code = status.map_or(Code::Ok, Status::code);
     sink.field(b"grpc-status", code.wire(), FieldReuse::Repeated);
     if let Some(status) = status {
-        write_explanation(status, sink);
+        // OK needs no reason, and clients complain about one.
+        if code != Code::Ok {
+            write_reason(status, sink);
+        }
+        status.metadata().write_to(sink);
     }
     metadata.write_to(sink);
 }
 
-fn write_explanation(status: &Status, sink: &mut impl FieldSink) {
+fn write_reason(status: &Status, sink: &mut impl FieldSink) {
     if !status.message().is_empty() {
         let message: Cow<'_, [u8]> = percent::encode(status.message());
         sink.field(b"grpc-message", &message, FieldReuse::Unique);
@@ -383,7 +387,6 @@ fn write_explanation(status: &Status, sink: &mut impl FieldSink) {
         encode_binary(status.details(), &mut details);
         sink.field(b"grpc-status-details-bin", &details, FieldReuse::Unique);
     }
-    status.metadata().write_to(sink);
 }
 
 /// Writes the whole answer to a request that cannot become a call, in one block that ends

@@ -23,6 +23,28 @@ impl Subtype {
     /// Stands for a name that is too long to be any format's.
     pub(crate) const UNKNOWN: Subtype = Subtype { len: 1, octets: *b"?\0\0\0\0\0\0\0\0\0\0\0\0\0" };
 
+    /// A subtype known when the program is built; in a constant, a wrong one does not compile.
+    ///
+    /// # Panics
+    /// If `name` is longer than fourteen octets, or not made of lower-case letters, digits,
+    /// `-` and `.`.
+    #[must_use]
+    pub const fn from_static(name: &'static str) -> Subtype {
+        let name = name.as_bytes();
+        assert!(name.len() <= LEN_MAX, "a subtype has at most fourteen octets");
+        let mut octets = [0; LEN_MAX];
+        let mut n = 0;
+        while n < name.len() {
+            assert!(
+                matches!(name[n], b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'),
+                "a subtype is made of a-z, 0-9, `-` and `.`"
+            );
+            octets[n] = name[n];
+            n += 1;
+        }
+        Subtype { len: name.len() as u8, octets }
+    }
+
     /// The subtype of this name; `None` if it is too long to be one.
     #[must_use]
     pub fn new(name: &[u8]) -> Option<Subtype> {

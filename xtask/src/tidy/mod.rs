@@ -23,7 +23,6 @@ use finding::Findings;
 use source::Tree;
 
 /// Runs every rule over the repository at `root` and prints what it finds.
-/// Returns the number of rules that hold and of rules that do not.
 pub(crate) fn run(root: &Path) -> Result<Outcome, String> {
     let tree = Tree::read(root)?;
     let metadata = arrows::Metadata::read(root)?;

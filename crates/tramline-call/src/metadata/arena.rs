@@ -41,6 +41,10 @@ impl Arena {
         self.entries.is_empty()
     }
 
+    pub(super) fn capacity(&self) -> usize {
+        self.octets.capacity() + self.entries.capacity() * size_of::<Entry>()
+    }
+
     pub(super) fn octet_len(&self) -> usize {
         self.octets.len()
     }

@@ -5,11 +5,13 @@ mod binary;
 mod key;
 mod value;
 
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::fmt;
 
 use bytes::Bytes;
 
+use crate::Status;
 use crate::field::FieldSink;
 use arena::Arena;
 pub(crate) use binary::{decode as decode_binary, encode as encode_binary, is_binary, is_valid as is_valid_binary};
@@ -48,6 +50,13 @@ impl fmt::Display for MetadataError {
 }
 
 impl core::error::Error for MetadataError {}
+
+/// Metadata that a handler cannot set is its own fault: INTERNAL.
+impl From<MetadataError> for Status {
+    fn from(error: MetadataError) -> Self {
+        Status::internal(error.to_string())
+    }
+}
 
 /// Keys with values: text, or any octets under a key that ends in `-bin`. A key may have
 /// several values, which keep their order.
@@ -88,6 +97,12 @@ impl Metadata {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Octets of memory that are held for it, shared or not.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.arena.as_ref().map_or(0, |arena| arena.capacity())
     }
 
     /// All values with their keys, in their order.

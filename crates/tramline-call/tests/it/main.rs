@@ -1,0 +1,20 @@
+//! The rules of a call, theme by theme.
+
+mod backoff;
+mod cardinality;
+mod code_status;
+mod codec;
+mod encoding;
+mod envelope;
+mod mapping;
+mod metadata;
+mod percent;
+mod request;
+mod request_faults;
+mod response;
+mod routing;
+mod timeout;
+mod tokens;
+mod trailers;
+mod wire;
+mod writing;

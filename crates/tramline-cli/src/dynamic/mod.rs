@@ -1,0 +1,67 @@
+//! Messages and services that are known by their descriptors alone.
+//!
+//! This layer knows nothing of the command line or of calls: a schema, the methods in
+//! it, and messages between octets, JSON and text.
+
+mod data;
+mod format;
+mod json;
+mod lookup;
+mod split;
+
+pub(crate) use data::{Shape, read, write};
+pub(crate) use format::Format;
+pub(crate) use lookup::{LookupError, MethodName};
+pub(crate) use split::Splitter;
+
+use std::sync::Arc;
+
+use buffa_descriptor::{DescriptorPool, MessageIndex, MethodDescriptor, ServiceDescriptor};
+
+/// The descriptors of a set of services and of all their messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Schema {
+    pool: Arc<DescriptorPool>,
+}
+
+/// One method of a schema.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Method<'s> {
+    pub(crate) service: &'s ServiceDescriptor,
+    pub(crate) method: &'s MethodDescriptor,
+}
+
+impl Schema {
+    pub(crate) fn new(pool: DescriptorPool) -> Self {
+        Schema { pool: Arc::new(pool) }
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<DescriptorPool> {
+        &self.pool
+    }
+
+    /// All methods of all services.
+    pub(crate) fn methods(&self) -> impl Iterator<Item = Method<'_>> {
+        self.pool
+            .services()
+            .iter()
+            .flat_map(|service| service.methods().iter().map(move |method| Method { service, method }))
+    }
+
+    /// The full name of a message type.
+    pub(crate) fn message_name(&self, index: MessageIndex) -> &str {
+        self.pool.message(index).full_name()
+    }
+}
+
+impl Method<'_> {
+    /// `/package.Service/Method`, as it goes over the wire.
+    pub(crate) fn path(&self) -> String {
+        format!("/{}", self.full_name())
+    }
+
+    /// `package.Service/Method`.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.service.full_name(), self.method.name())
+    }
+}
