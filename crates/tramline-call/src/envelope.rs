@@ -41,14 +41,6 @@ pub fn check_sent_len(len: usize, len_max: usize) -> Result<(), Status> {
     if len <= len_max { Ok(()) } else { Err(too_long("sent", len, len_max)) }
 }
 
-/// Fails a message that is longer than this side receives, after decompression.
-///
-/// # Errors
-/// RESOURCE_EXHAUSTED: names both lengths.
-pub fn check_received_len(len: usize, len_max: usize) -> Result<(), Status> {
-    if len <= len_max { Ok(()) } else { Err(too_long("received", len, len_max)) }
-}
-
 fn too_long(direction: &str, len: usize, len_max: usize) -> Status {
     Status::resource_exhausted(format!(
         "{direction} message of {len} bytes is longer than the limit of {len_max} bytes"

@@ -1,9 +1,11 @@
 //! The rules of a call, theme by theme.
 
 mod backoff;
+mod behaviour;
 mod cardinality;
 mod code_status;
 mod codec;
+mod conformance;
 mod encoding;
 mod envelope;
 mod mapping;

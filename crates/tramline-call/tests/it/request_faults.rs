@@ -109,7 +109,7 @@ fn a_list_of_fields_over_the_limit_is_http_431_and_resource_exhausted() {
 }
 
 #[test]
-fn an_unknown_method_is_named_without_its_secrets() {
+fn an_unknown_method_is_named_in_printable_text() {
     let status = unknown_method(b"/pkg.Echo/No\x00\xff");
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(status.message(), "the server has no method /pkg.Echo/No\\x00\\xff");
