@@ -3,10 +3,12 @@
 mod classify;
 pub mod client;
 mod clock;
+pub mod codegen;
 mod compression;
 mod context;
 mod drive;
 mod error;
+mod interceptor;
 mod io;
 mod request;
 mod response;
@@ -19,6 +21,7 @@ pub use clock::{Clock, Sleep, TimeSource};
 pub use context::{CallContext, CancelReason};
 pub use drive::scope::spawn;
 pub use error::{Error, ErrorKind, ErrorSide};
+pub use interceptor::{CallEnd, CallSide, CallStart, Interceptor, Message, Started};
 pub use io::{
     Address, ConnectionInfo, InProcessConnector, InProcessListener, Io, TlsInfo, UnixCredentials, in_process,
 };
