@@ -12,21 +12,23 @@ struct Edit {
     text: String,
 }
 
-/// `text` with every absolute path into a crate of `replacements` led to its new place, and with every item excused
-/// from the lints of the crate that includes it.
+/// `text` with every absolute path into a crate of `replacements` led to its new place.
 ///
 /// The tokens decide: `::buffa::Message` in a comment or a string stays as it is.
 pub(crate) fn rewrite_paths(text: &str, replacements: &[(&str, String)]) -> Result<String, Error> {
-    let tokens = lex(text)?;
     let mut edits = Vec::new();
-    find_paths(tokens, replacements, &mut edits);
+    find_paths(lex(text)?, replacements, &mut edits);
     Ok(apply(text, edits))
 }
 
-/// `text` with every item at its top excused from the lints of the crate that includes it.
-pub(crate) fn allow_lints(text: &str) -> Result<String, Error> {
-    let starts = item_starts(lex(text)?);
-    Ok(apply(text, starts.into_iter().map(|at| Edit { range: at..at, text: format!("{ALLOWED_LINTS}\n") }).collect()))
+/// A library's file of messages, as [`rewrite_paths`] makes it, and with every item at its top excused from the lints
+/// of the crate that includes it.
+pub(crate) fn adapt_messages(text: &str, replacements: &[(&str, String)]) -> Result<String, Error> {
+    let tokens = lex(text)?;
+    let excuse = |at| Edit { range: at..at, text: format!("{ALLOWED_LINTS}\n") };
+    let mut edits: Vec<Edit> = item_starts(tokens.clone()).into_iter().map(excuse).collect();
+    find_paths(tokens, replacements, &mut edits);
+    Ok(apply(text, edits))
 }
 
 fn lex(text: &str) -> Result<TokenStream, Error> {
@@ -121,8 +123,8 @@ fn is_expression_keyword(name: &str) -> bool {
     )
 }
 
-/// Where the items of a file begin, their attributes included. Invocations of macros are left out: nothing can be
-/// allowed for them from outside.
+/// Where the items of a file begin, their attributes included. Invocations of macros by absolute paths are left out:
+/// nothing can be allowed for them from outside.
 fn item_starts(tokens: TokenStream) -> Vec<usize> {
     let mut starts = Vec::new();
     let mut is_start = true;
@@ -174,7 +176,7 @@ mod tests {
     fn every_item_is_excused_once() {
         let text =
             "/// Doc.\n#[derive(Clone)]\npub struct A { x: u8 }\n::m::call!(A);\nimpl A { fn f() {} }\npub use a::B;\n";
-        let allowed = allow_lints(text).unwrap();
+        let allowed = adapt_messages(text, &[]).unwrap();
         assert_eq!(allowed.matches("generated code").count(), 3);
         assert!(allowed.starts_with("#[allow(clippy::all"), "{allowed}");
         assert!(syn2::parse_file(&allowed).is_ok());

@@ -124,6 +124,12 @@ impl Frame<'_> {
         }
     }
 
+    /// A cursor for libraries that read from a `bytes::Buf`.
+    #[must_use]
+    pub fn reader(&self) -> crate::FrameReader<'_> {
+        crate::FrameReader::new(self)
+    }
+
     /// The length in octets.
     #[must_use]
     pub fn len(&self) -> usize {

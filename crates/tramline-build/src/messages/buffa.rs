@@ -6,7 +6,7 @@ use super::{MessageCode, MethodTypes};
 use crate::{
     config::{Attribute, Config},
     error::{Error, ErrorKind},
-    rewrite::rewrite_paths,
+    rewrite::{adapt_messages, rewrite_paths},
     schema::Schema,
 };
 
@@ -17,7 +17,7 @@ pub(super) fn generate(schema: &Schema, config: &Config) -> Result<MessageCode, 
     let replacements = replacements(config);
     let packages = files
         .into_iter()
-        .map(|file| Ok((file.package, rewrite_paths(&file.content, &replacements)?)))
+        .map(|file| Ok((file.package, adapt_messages(&file.content, &replacements)?)))
         .collect::<Result<_, Error>>()?;
     let context = CodeGenContext::for_generate(&schema.files, &schema.generated, &settings);
     let types = MethodTypes::resolve(schema, |package, name| {

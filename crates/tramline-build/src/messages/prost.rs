@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind},
     names,
+    rewrite::adapt_messages,
     schema::{FileNames as _, Schema},
 };
 
@@ -90,7 +91,7 @@ fn formatted(text: &str) -> Result<String, Error> {
     let parsed = syn2::parse_file(text).map_err(|error| {
         Error::config(format!("the generated messages are not Rust: {error}; is an attribute wrong?"))
     })?;
-    Ok(prettyplease::unparse(&parsed))
+    adapt_messages(&prettyplease::unparse(&parsed), &[])
 }
 
 /// Rust paths by package and full proto name, in the words of prost, relative to the package's module.
