@@ -17,6 +17,7 @@ mod streaming;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub use client::Channel;
 pub use clock::{Clock, Sleep, TimeSource};
 pub use context::{CallContext, CancelReason};
 pub use drive::scope::spawn;

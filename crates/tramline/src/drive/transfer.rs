@@ -9,6 +9,9 @@ use crate::compression;
 /// Flag and length (gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message").
 pub(crate) const PREFIX_LEN: usize = 5;
 
+/// How messages of one type are written, without its codec's type.
+pub(crate) type EncodeFn<T> = fn(&T, &mut Sink<'_>) -> Result<(), Status>;
+
 /// How to read messages of one type, without its codec's type.
 pub(crate) type DecodeFn<T> = fn(Frame<'_>, Limits) -> Result<T, Status>;
 
@@ -147,7 +150,7 @@ pub(crate) fn decode<T>(
     compressed: bool,
     encoding: Encoding,
     limits: Limits,
-    decode: DecodeFn<T>,
+    decode: impl FnOnce(Frame<'_>, Limits) -> Result<T, Status>,
 ) -> Result<T, Status> {
     if !compressed {
         return decode(frame, limits);
@@ -159,4 +162,9 @@ pub(crate) fn decode<T>(
 /// The decoder of `T` by codec `C`, as a plain function.
 pub(crate) fn decode_fn<T, C: Decode<T> + Default>() -> DecodeFn<T> {
     |frame, limits| C::default().decode(frame, limits)
+}
+
+/// The encoder of `T` by codec `C`, as a plain function.
+pub(crate) fn encode_fn<T, C: Encode<T> + Default>() -> EncodeFn<T> {
+    |message, sink| C::default().encode(message, sink)
 }

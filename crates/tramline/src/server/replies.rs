@@ -4,15 +4,11 @@ use std::sync::Arc;
 use std::task::ready;
 
 use futures_core::Stream;
-use tramline_call::codec::Sink;
 use tramline_call::{Metadata, Status};
 
 use crate::drive::exchange::Exchange;
 use crate::drive::scope;
-use crate::drive::transfer::{self, Packing};
-
-/// How messages of one type are written, without its codec's type.
-pub(crate) type EncodeFn<T> = fn(&T, &mut Sink<'_>) -> Result<(), Status>;
+use crate::drive::transfer::{self, EncodeFn, Packing};
 
 /// The sink of a streaming response, with back-pressure: [`send`](Self::send) waits
 /// while the peer does not read.

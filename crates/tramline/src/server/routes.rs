@@ -9,7 +9,7 @@ use tramline_call::codec::{Decode, Encode};
 use tramline_call::{Method, MethodInfo, Status};
 
 use super::load::Load;
-use super::replies::{EncodeFn, Replies};
+use super::replies::Replies;
 use super::slot::{BoxSlot, CallSlot, Start, StreamingSlot, UnarySlot};
 use crate::drive::transfer::{self, DecodeFn};
 use crate::request::Request;
@@ -97,7 +97,7 @@ impl Routes {
             let message = one_message(&start, decode)?;
             Ok(handler(service.clone(), Start::request(start.metadata, start.context, message)))
         });
-        let encode = encode_fn::<Res, C>();
+        let encode = transfer::encode_fn::<Res, C>();
         self.add(method.info(), move || Box::pin(UnarySlot::new(begin.clone(), encode)));
     }
 
@@ -134,7 +134,7 @@ impl Routes {
             let messages = messages::<Req, C>(&start)?;
             Ok(handler(service.clone(), Start::request(start.metadata, start.context, messages)))
         });
-        let encode = encode_fn::<Res, C>();
+        let encode = transfer::encode_fn::<Res, C>();
         self.add(method.info(), move || Box::pin(UnarySlot::new(begin.clone(), encode)));
     }
 
@@ -209,10 +209,6 @@ impl Routes {
     }
 }
 
-fn encode_fn<T, C: Encode<T> + Default>() -> EncodeFn<T> {
-    |message, sink| C::default().encode(message, sink)
-}
-
 fn one_message<T>(start: &Start<'_>, decode: DecodeFn<T>) -> Result<T, Status> {
     match &start.message {
         Some((frame, compressed)) => transfer::decode(frame.share(), *compressed, start.encoding, start.limits, decode),
@@ -229,5 +225,5 @@ fn messages<T, C: Decode<T> + Default>(start: &Start<'_>) -> Result<Streaming<T>
 }
 
 fn replies<T, C: Encode<T> + Default>(start: &Start<'_>) -> Result<Replies<T>, Status> {
-    Ok(Replies::new(exchange_of(start)?, encode_fn::<T, C>(), start.packing))
+    Ok(Replies::new(exchange_of(start)?, transfer::encode_fn::<T, C>(), start.packing))
 }

@@ -10,7 +10,7 @@ use tramline_call::codec::{Frame, Limits};
 use tramline_call::{Encoding, Metadata, Status};
 
 use super::connection::reply::ReplyWriter;
-use super::replies::EncodeFn;
+use crate::drive::transfer::EncodeFn;
 use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
 use crate::drive::transfer::Packing;

@@ -133,6 +133,12 @@ pub trait BalancerFactory: Send + Sync + 'static {
     fn balancer(&self) -> Box<dyn Balancer>;
 }
 
+impl fmt::Debug for dyn BalancerFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BalancerFactory")
+    }
+}
+
 impl<F, B> BalancerFactory for F
 where
     F: Fn() -> B + Send + Sync + 'static,

@@ -1,0 +1,156 @@
+//! What a call's maker and its carrier share.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tramline_call::{Encoding, Metadata, MethodInfo, Status};
+use tramline_h2::StreamKey;
+
+use super::ticket::UnaryReply;
+use crate::client::connection::Letter;
+use crate::client::router::Router;
+use crate::drive::exchange::{Notice, NoticeBoard};
+use crate::drive::leaf_lock::LeafLock;
+use crate::drive::mailbox::Mailbox;
+
+/// What a call's head is made of, for as many attempts as it takes.
+#[derive(Debug)]
+pub(crate) struct CallHead {
+    pub(crate) method: MethodInfo,
+    pub(crate) metadata: Metadata,
+    /// On the channel's clock.
+    pub(crate) deadline: Option<Duration>,
+    /// What `grpc-encoding` says.
+    pub(crate) encoding: Encoding,
+    pub(crate) waits_for_ready: bool,
+}
+
+/// Who carries the call.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// It waits in its channel for a connection.
+    Pending,
+    /// A connection has it.
+    Connection(Arc<Mailbox<Letter>>),
+    /// It is over.
+    Ended,
+}
+
+#[derive(Debug)]
+struct State {
+    place: Place,
+    key: Option<StreamKey>,
+    /// Its maker wants nothing more of it.
+    is_cancelled: bool,
+    outcome: Option<Result<UnaryReply, Status>>,
+    waker: Option<Waker>,
+}
+
+/// One call. Its maker holds it to wait and to cancel; whoever carries it has a
+/// [`Ticket`](super::Ticket).
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) head: CallHead,
+    pub(crate) router: Arc<Router>,
+    state: LeafLock<State>,
+}
+
+impl Call {
+    pub(crate) fn new(head: CallHead, router: Arc<Router>) -> Arc<Call> {
+        let state = State { place: Place::Pending, key: None, is_cancelled: false, outcome: None, waker: None };
+        Arc::new(Call { head, router, state: LeafLock::new(state) })
+    }
+
+    /// A carrier takes the call. False if nobody wants it any more.
+    pub(crate) fn set_place(&self, place: Place) -> bool {
+        let mut state = self.state.lock();
+        state.key = None;
+        state.place = place;
+        !state.is_cancelled
+    }
+
+    /// The call has a stream. False if nobody wants it any more.
+    pub(crate) fn set_key(&self, key: StreamKey) -> bool {
+        let mut state = self.state.lock();
+        state.key = Some(key);
+        !state.is_cancelled
+    }
+
+    pub(crate) fn key(&self) -> Option<StreamKey> {
+        self.state.lock().key
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.state.lock().is_cancelled
+    }
+
+    /// The call's maker gives it up.
+    pub(crate) fn cancel(self: &Arc<Self>) {
+        let place = {
+            let mut state = self.state.lock();
+            state.is_cancelled = true;
+            state.waker = None;
+            state.place.clone()
+        };
+        match place {
+            Place::Pending => self.router.withdraw(self),
+            Place::Connection(mailbox) => mailbox.post(Letter::Cancel(Arc::clone(self))),
+            Place::Ended => {}
+        }
+    }
+
+    /// The end of a call with one reply.
+    pub(crate) fn poll_outcome(&self, cx: &Context<'_>) -> Poll<Result<UnaryReply, Status>> {
+        let mut state = self.state.lock();
+        if let Some(outcome) = state.outcome.take() {
+            return Poll::Ready(outcome);
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => state.waker = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// The call is over; only the first end counts.
+    pub(crate) fn end(&self, outcome: Option<Result<UnaryReply, Status>>) {
+        let waker = {
+            let mut state = self.state.lock();
+            if matches!(state.place, Place::Ended) {
+                return;
+            }
+            state.place = Place::Ended;
+            state.key = None;
+            state.outcome = outcome;
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn carrier(&self) -> Option<(Arc<Mailbox<Letter>>, StreamKey)> {
+        let state = self.state.lock();
+        match (&state.place, state.key) {
+            (Place::Connection(mailbox), Some(key)) => Some((Arc::clone(mailbox), key)),
+            _ => None,
+        }
+    }
+}
+
+/// The board of a streaming call's boxes: notices go where the call is.
+#[derive(Debug)]
+pub(crate) struct CallBoard(pub(crate) Arc<Call>);
+
+impl NoticeBoard for CallBoard {
+    fn notify(&self, _call: Option<StreamKey>, notice: Notice) {
+        if notice == Notice::Dropped {
+            return self.0.cancel();
+        }
+        // Without a stream yet, whoever opens it looks into the boxes.
+        if let Some((mailbox, key)) = self.0.carrier() {
+            mailbox.post(Letter::Notice(key, notice));
+        }
+    }
+}
