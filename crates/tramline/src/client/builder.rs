@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tramline_call::Encoding;
 use tramline_call::backoff::BackoffPolicy;
 use tramline_call::client_call::{Scheme, user_agent};
 use tramline_call::codec::Limits;
-use tramline_call::Encoding;
 
 use super::balancer::BalancerFactory;
 use super::channel::{Channel, LoadBalancing};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tramline_call::mapping::{ConnectFailure, control_plane_status};
 use tramline_call::Status;
+use tramline_call::mapping::{ConnectFailure, control_plane_status};
 
 use super::balancer::{Pick, PickInfo, Picker, QueuePicker};
 use super::call::{Call, Place, Ticket};

@@ -278,7 +278,11 @@ impl<'a> HostPort<'a> {
         }
         if let Some(wrong) = host.chars().find(|c| !is_host_char(*c)) {
             let cause = format!("`{wrong}` cannot be in the name of a host");
-            return Err(invalid(text, &cause, "write `host:port` or `dns:///host:port`; IPv6 addresses go in brackets"));
+            return Err(invalid(
+                text,
+                &cause,
+                "write `host:port` or `dns:///host:port`; IPv6 addresses go in brackets",
+            ));
         }
         let port = match port_text {
             None => port_default,
@@ -302,7 +306,10 @@ impl<'a> HostPort<'a> {
         let ip = match self.host.parse::<Ipv4Addr>() {
             Ok(v4) => Some(SocketAddr::from((v4, self.port))),
             // With a zone (RFC 6874), the parser wants the port beside it.
-            Err(_) => format!("[{}]:{}", self.host.replace("%25", "%"), self.port).parse::<SocketAddrV6>().ok().map(Into::into),
+            Err(_) => format!("[{}]:{}", self.host.replace("%25", "%"), self.port)
+                .parse::<SocketAddrV6>()
+                .ok()
+                .map(Into::into),
         };
         match ip {
             Some(ip) => Place::Addresses(vec![Address::Ip(ip)]),

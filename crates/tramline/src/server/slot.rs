@@ -10,9 +10,9 @@ use tramline_call::codec::{Frame, Limits};
 use tramline_call::{Encoding, Metadata, Status};
 
 use super::connection::reply::ReplyWriter;
-use crate::drive::transfer::EncodeFn;
 use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
+use crate::drive::transfer::EncodeFn;
 use crate::drive::transfer::Packing;
 use crate::request::Request;
 use crate::response::Response;

@@ -42,7 +42,8 @@ impl CallOptions {
             Ok(head) => (head, None),
             Err(status) => {
                 let metadata = Metadata::new();
-                let head = CallHead { method, metadata, deadline: None, encoding: Encoding::Identity, waits_for_ready: false };
+                let head =
+                    CallHead { method, metadata, deadline: None, encoding: Encoding::Identity, waits_for_ready: false };
                 (head, Some(status))
             }
         }

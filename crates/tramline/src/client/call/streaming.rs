@@ -114,9 +114,8 @@ where
         let packing = profile.packing(head.encoding);
         let Prepared { ticket, exchange, .. } = self.plan.prepare(head);
         let encode = transfer::encode_fn::<Req, C>();
-        let pushed = exchange.push(|out, splices| {
-            transfer::encode_into(out, splices, packing, |sink| encode(&message, sink))
-        });
+        let pushed =
+            exchange.push(|out, splices| transfer::encode_into(out, splices, packing, |sink| encode(&message, sink)));
         if let Err(status) = pushed {
             ticket.fail(status.clone());
             return Err(status);

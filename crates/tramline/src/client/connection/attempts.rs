@@ -161,8 +161,13 @@ impl ClientSide {
     /// Calls whose deadline has passed, on a stream or waiting for one.
     pub(super) fn expire(&mut self, engine: &mut Engine, now: Duration) {
         let is_due = |deadline: Option<Duration>| deadline.is_some_and(|at| at <= now);
-        let due: Vec<StreamKey> =
-            self.attempts.iter().flatten().filter(|attempt| is_due(attempt.deadline)).map(|attempt| attempt.key).collect();
+        let due: Vec<StreamKey> = self
+            .attempts
+            .iter()
+            .flatten()
+            .filter(|attempt| is_due(attempt.deadline))
+            .map(|attempt| attempt.key)
+            .collect();
         for key in due {
             self.give_up(engine, key, Some(Reason::CANCEL), mapping::deadline_exceeded());
         }

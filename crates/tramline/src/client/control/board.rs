@@ -22,10 +22,15 @@ use crate::io::Address;
 /// How a subchannel is connected.
 enum Link {
     Idle,
-    Connecting { attempt: Attempt, task: AbortHandle },
+    Connecting {
+        attempt: Attempt,
+        task: AbortHandle,
+    },
     Ready,
     /// Nothing is tried before this time.
-    Failed { retry_at: Duration },
+    Failed {
+        retry_at: Duration,
+    },
 }
 
 struct Entry {
@@ -170,7 +175,8 @@ impl Board {
             match self.entries[at].link {
                 Link::Connecting { attempt, .. } if attempt.expires_at <= self.now => {
                     let address = self.entries[at].subchannel.address();
-                    let status = ConnectFailure::Timeout.status(format_args!("{address} did not send its SETTINGS in time"));
+                    let status =
+                        ConnectFailure::Timeout.status(format_args!("{address} did not send its SETTINGS in time"));
                     self.set_failed(at, status);
                     has_progress = true;
                 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tramline_call::mapping::ConnectFailure;
 use tramline_call::Status;
+use tramline_call::mapping::ConnectFailure;
 use tramline_h2::Role;
 
 use super::Letter;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tramline_call::Status;
 use tramline_call::backoff::Backoff;
 use tramline_call::mapping::{ConnectFailure, control_plane_status};
-use tramline_call::Status;
 
 use super::balancer::{Balancer, QueuePicker};
 use super::resolver::{self, Resolution, Resolver};

@@ -124,7 +124,9 @@ pub(crate) fn builtin(target: &Target, clock: &Clock) -> Box<dyn Resolver> {
              leave the server out: `dns:///{}`",
             target.endpoint()
         )))),
-        Place::Addresses(addresses) => Box::new(FixedResolver::new(Resolution::from_addresses(addresses.iter().cloned()))),
+        Place::Addresses(addresses) => {
+            Box::new(FixedResolver::new(Resolution::from_addresses(addresses.iter().cloned())))
+        }
         Place::Custom => Box::new(FixedResolver::failing(Status::unavailable(format!(
             "no resolver for the scheme `{}`",
             target.scheme()
