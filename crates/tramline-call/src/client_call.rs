@@ -79,7 +79,7 @@ pub fn write_request(parts: &RequestParts<'_>, sink: &mut impl FieldSink) {
         sink.field(b"grpc-encoding", parts.encoding.name().as_bytes(), FieldReuse::Repeated);
     }
     if parts.accept != EncodingSet::IDENTITY {
-        sink.field(b"grpc-accept-encoding", parts.accept.list().as_bytes(), FieldReuse::Repeated);
+        sink.field(b"grpc-accept-encoding", parts.accept.list_octets(), FieldReuse::Repeated);
     }
     sink.field(b"user-agent", parts.user_agent.as_bytes(), FieldReuse::Repeated);
     parts.metadata.write_to(sink);
@@ -120,22 +120,24 @@ impl ResponseHead {
         readable: EncodingSet,
         method: &MethodInfo,
     ) -> Result<ResponseHead, Status> {
-        let section = Section::read(fields);
+        let mut metadata = Metadata::new();
+        let mut section = Section::default();
+        section.read(fields, &mut metadata);
         let is_grpc = matches!(section.content_type, Some(FieldToken::ContentType(_)));
         if end_stream && section.status.is_some() {
-            return Ok(ResponseHead::TrailersOnly(section.into_outcome(200)));
+            return Ok(ResponseHead::TrailersOnly(section.outcome(200, metadata)));
         }
         if section.http_status != 200 || !is_grpc {
-            let foreign = ForeignResponse::new(&section);
+            let foreign = ForeignResponse::new(&section, metadata);
             if !end_stream {
                 return Ok(ResponseHead::NotGrpc(Box::new(foreign)));
             }
             return Ok(ResponseHead::TrailersOnly(Err(foreign.into_status())));
         }
         if end_stream {
-            return Ok(ResponseHead::TrailersOnly(section.into_outcome(200)));
+            return Ok(ResponseHead::TrailersOnly(section.outcome(200, metadata)));
         }
-        section.into_head(readable, method)
+        section.head(readable, method, metadata)
     }
 }
 
@@ -146,7 +148,10 @@ impl ResponseHead {
 pub fn read_trailers<'a>(
     fields: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>,
 ) -> Result<Metadata, Status> {
-    Section::read(fields).into_outcome(200)
+    let mut metadata = Metadata::new();
+    let mut section = Section::default();
+    section.read(fields, &mut metadata);
+    section.outcome(200, metadata)
 }
 
 /// The status of a response that ended in order without trailers: INTERNAL.
@@ -169,19 +174,23 @@ struct Section<'a> {
     message: &'a [u8],
     details: &'a [u8],
     has_invalid_binary: bool,
-    metadata: Metadata,
 }
 
 impl<'a> Section<'a> {
-    fn read(fields: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>) -> Self {
-        let mut section = Section::default();
+    /// Reads the fields; those of the application go to `metadata`.
+    fn read(&mut self, fields: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>, metadata: &mut Metadata) {
+        let mut received = metadata.receive();
         for (token, name, value) in fields {
-            section.read_field(token, name, value);
+            match token {
+                FieldToken::Text | FieldToken::Binary { is_valid: true } => received.push(name, value),
+                _ => self.read_field(token, value),
+            }
         }
-        section
     }
 
-    fn read_field(&mut self, token: FieldToken, name: &'a [u8], value: &'a [u8]) {
+    /// Reads a field that is no metadata.
+    #[inline]
+    fn read_field(&mut self, token: FieldToken, value: &'a [u8]) {
         match token {
             FieldToken::Status(status) => self.http_status = status,
             FieldToken::ContentType(_) | FieldToken::ForeignContentType => {
@@ -198,16 +207,15 @@ impl<'a> Section<'a> {
             FieldToken::GrpcMessage => self.message = value,
             FieldToken::StatusDetails => self.details = value,
             FieldToken::Binary { is_valid: false } => self.has_invalid_binary = true,
-            FieldToken::Text | FieldToken::Binary { is_valid: true } => self.metadata.push_received(name, value),
             _ => {}
         }
     }
 
-    fn into_head(self, readable: EncodingSet, method: &MethodInfo) -> Result<ResponseHead, Status> {
+    fn head(&self, readable: EncodingSet, method: &MethodInfo, metadata: Metadata) -> Result<ResponseHead, Status> {
         self.check_subtype(method)?;
         self.check_encoding(readable)?;
         self.check_metadata()?;
-        Ok(ResponseHead::Head { metadata: self.metadata, encoding: self.encoding })
+        Ok(ResponseHead::Head { metadata, encoding: self.encoding })
     }
 
     fn check_subtype(&self, method: &MethodInfo) -> Result<(), Status> {
@@ -240,17 +248,17 @@ impl<'a> Section<'a> {
     }
 
     /// The outcome that the section says, or the lack of one.
-    fn into_outcome(self, http_status: u16) -> Result<Metadata, Status> {
+    fn outcome(&self, http_status: u16, metadata: Metadata) -> Result<Metadata, Status> {
         match self.status {
-            Some(Some(0)) => self.check_metadata().map(|()| self.metadata),
-            Some(Some(number)) => Err(self.into_remote(number)),
+            Some(Some(0)) => self.check_metadata().map(|()| metadata),
+            Some(Some(number)) => Err(self.remote(number, metadata)),
             Some(None) => {
                 let message = format!("grpc-status cannot be read: {}{}", self.status_text.escape_ascii(), self.hint());
-                Err(Status::unknown(message).with_metadata(self.metadata))
+                Err(Status::unknown(message).with_metadata(metadata))
             }
             None => {
                 let message = format!("the trailers have no grpc-status{}", self.hint());
-                Err(Status::new(code_of_http_status(http_status), message).with_metadata(self.metadata))
+                Err(Status::new(code_of_http_status(http_status), message).with_metadata(metadata))
             }
         }
     }
@@ -260,11 +268,11 @@ impl<'a> Section<'a> {
         if self.message.is_empty() { String::new() } else { format!(" ({})", percent::decode(self.message)) }
     }
 
-    fn into_remote(self, number: u32) -> Status {
+    fn remote(&self, number: u32, metadata: Metadata) -> Status {
         let message = Cow::Owned(percent::decode(self.message));
         // Details that cannot be read are ignored: the status holds without them.
         let details = decode_binary(self.details).map(Bytes::from).unwrap_or_default();
-        Status::remote(number, message, details, self.metadata)
+        Status::remote(number, message, details, metadata)
     }
 }
 
@@ -284,7 +292,7 @@ pub struct ForeignResponse {
 }
 
 impl ForeignResponse {
-    fn new(section: &Section<'_>) -> Self {
+    fn new(section: &Section<'_>, metadata: Metadata) -> Self {
         let is_grpc = matches!(section.content_type, Some(FieldToken::ContentType(_)));
         ForeignResponse {
             http_status: section.http_status,
@@ -292,7 +300,7 @@ impl ForeignResponse {
             is_grpc,
             message: percent::decode(section.message),
             body: Vec::new(),
-            metadata: section.metadata.clone(),
+            metadata,
         }
     }
 
@@ -307,9 +315,11 @@ impl ForeignResponse {
     /// The call's status, if trailers came behind the body: theirs, unless it is OK or missing.
     #[must_use]
     pub fn into_status_with<'a>(self, trailers: impl IntoIterator<Item = (FieldToken, &'a [u8], &'a [u8])>) -> Status {
-        let section = Section::read(trailers);
+        let mut metadata = Metadata::new();
+        let mut section = Section::default();
+        section.read(trailers, &mut metadata);
         match section.status {
-            Some(Some(number)) if number != 0 => section.into_remote(number),
+            Some(Some(number)) if number != 0 => section.remote(number, metadata),
             _ => self.into_status(),
         }
     }

@@ -123,8 +123,12 @@ impl EncodingSet {
     /// The names, comma-separated, as `grpc-accept-encoding` lists them.
     #[must_use]
     pub fn list(self) -> &'static str {
+        core::str::from_utf8(self.list_octets()).unwrap_or_default()
+    }
+
+    pub(crate) fn list_octets(self) -> &'static [u8] {
         let list = LISTS.get(usize::from(self.0)).unwrap_or(&LISTS[1]);
-        list.octets.get(..list.len).and_then(|octets| core::str::from_utf8(octets).ok()).unwrap_or_default()
+        list.octets.get(..list.len).unwrap_or_default()
     }
 }
 

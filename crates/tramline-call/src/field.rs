@@ -37,7 +37,7 @@ pub enum FieldToken {
     ForeignContentType,
     /// `te: trailers`
     Te,
-    /// `grpc-timeout`, in nanoseconds.
+    /// `grpc-timeout`, in nanoseconds; what is longer than 64 bits hold is cut to that.
     Timeout(u64),
     /// A `grpc-timeout` that cannot be read.
     MalformedTimeout,
@@ -141,7 +141,7 @@ fn content_type(value: &[u8]) -> (FieldToken, bool) {
 
 fn timeout_token(value: &[u8]) -> FieldToken {
     match timeout::decode(value) {
-        Some(timeout) => FieldToken::Timeout(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)),
+        Some(timeout) => FieldToken::Timeout(timeout::nanos(timeout)),
         None => FieldToken::MalformedTimeout,
     }
 }

@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::field::{FieldReuse, FieldSink, FieldToken};
@@ -94,7 +94,7 @@ pub struct RequestHead {
     subtype: Subtype,
     metadata: Metadata,
     /// The authority, and behind it the path if it has no route.
-    text: String,
+    text: Vec<u8>,
     authority_len: usize,
 }
 
@@ -139,14 +139,22 @@ impl RequestHead {
         readable: EncodingSet,
     ) -> Result<(), Rejection> {
         self.reset();
+        let mut metadata = core::mem::take(&mut self.metadata);
+        let mut received = metadata.receive();
         let mut reading = Reading::default();
         for (token, name, value) in fields {
-            self.read_field(&mut reading, token, name, value);
+            match token {
+                FieldToken::Text | FieldToken::Binary { is_valid: true } => received.push(name, value),
+                _ => self.read_field(&mut reading, token, value),
+            }
         }
+        self.metadata = metadata;
         self.finish(&reading, readable)
     }
 
-    fn read_field<'a>(&mut self, reading: &mut Reading<'a>, token: FieldToken, name: &'a [u8], value: &'a [u8]) {
+    /// Reads a field that is no metadata.
+    #[inline]
+    fn read_field<'a>(&mut self, reading: &mut Reading<'a>, token: FieldToken, value: &'a [u8]) {
         match token {
             FieldToken::Path(route) => {
                 self.route = route;
@@ -170,7 +178,6 @@ impl RequestHead {
             }
             FieldToken::AcceptEncoding(set) => self.accept = self.accept.union(set),
             FieldToken::Binary { is_valid: false } => reading.add_fault(Fault::Binary),
-            FieldToken::Text | FieldToken::Binary { is_valid: true } => self.metadata.push_received(name, value),
             _ => {}
         }
     }
@@ -201,10 +208,10 @@ impl RequestHead {
     fn keep_text(&mut self, reading: &Reading<'_>) {
         // RFC 9110 §7.2: `host` counts where there is no `:authority`.
         let authority = reading.authority.or(reading.host).unwrap_or_default();
-        self.text.push_str(core::str::from_utf8(authority).unwrap_or_default());
-        self.authority_len = self.text.len();
+        self.text.extend_from_slice(authority);
+        self.authority_len = authority.len();
         if self.route.is_none() {
-            self.text.push_str(core::str::from_utf8(reading.path).unwrap_or_default());
+            self.text.extend_from_slice(reading.path);
         }
     }
 
@@ -217,13 +224,15 @@ impl RequestHead {
     /// The path, if it has no route: `/service/method` of no registered method. Empty otherwise.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.text.get(self.authority_len..).unwrap_or_default()
+        let path = self.text.get(self.authority_len..).unwrap_or_default();
+        core::str::from_utf8(path).unwrap_or_default()
     }
 
-    /// Whom the client wanted to reach.
+    /// Whom the client wanted to reach; empty if that is no text.
     #[must_use]
     pub fn authority(&self) -> &str {
-        self.text.get(..self.authority_len).unwrap_or_default()
+        let authority = self.text.get(..self.authority_len).unwrap_or_default();
+        core::str::from_utf8(authority).unwrap_or_default()
     }
 
     /// How long the client will wait.
@@ -280,11 +289,14 @@ impl RequestHead {
 
     /// Forgets the request, and keeps memory for the next one.
     pub fn reset(&mut self) {
-        let mut metadata = self.take_metadata();
-        metadata.clear();
-        let mut text = core::mem::take(&mut self.text);
-        text.clear();
-        *self = RequestHead { metadata, text, ..RequestHead::default() };
+        self.metadata.clear();
+        self.text.clear();
+        self.route = None;
+        self.timeout = None;
+        self.encoding = Encoding::Identity;
+        self.accept = EncodingSet::IDENTITY;
+        self.subtype = Subtype::NONE;
+        self.authority_len = 0;
     }
 }
 
@@ -383,7 +395,7 @@ fn write_reason(status: &Status, sink: &mut impl FieldSink) {
         sink.field(b"grpc-message", &message, FieldReuse::Unique);
     }
     if !status.details().is_empty() {
-        let mut details = alloc::vec::Vec::new();
+        let mut details = Vec::new();
         encode_binary(status.details(), &mut details);
         sink.field(b"grpc-status-details-bin", &details, FieldReuse::Unique);
     }
@@ -395,7 +407,7 @@ pub fn write_rejection(rejected: &RejectedCall, readable: EncodingSet, sink: &mu
     // Without messages there is no format to name; the request's may be one that nobody knows.
     write_status_line(rejected.http_status, Subtype::NONE, sink);
     if rejected.lists_encodings {
-        sink.field(b"grpc-accept-encoding", readable.list().as_bytes(), FieldReuse::Repeated);
+        sink.field(b"grpc-accept-encoding", readable.list_octets(), FieldReuse::Repeated);
     }
     write_trailers(Some(&rejected.status), &Metadata::new(), sink);
 }

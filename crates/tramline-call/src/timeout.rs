@@ -4,17 +4,7 @@ use core::time::Duration;
 
 /// gRPC PROTOCOL-HTTP2: "TimeoutValue → positive integer as ASCII string of at most 8 digits".
 const DIGIT_COUNT_MAX: usize = 8;
-const VALUE_MAX: u128 = 99_999_999;
-
-/// Units, finest first, in nanoseconds.
-const UNITS: [(u8, u128); 6] = [
-    (b'n', 1),
-    (b'u', 1_000),
-    (b'm', 1_000_000),
-    (b'S', 1_000_000_000),
-    (b'M', 60 * 1_000_000_000),
-    (b'H', 3_600 * 1_000_000_000),
-];
+const VALUE_MAX: u64 = 99_999_999;
 
 /// A timeout as the header carries it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,13 +35,21 @@ impl TimeoutText {
 /// ```
 #[must_use]
 pub fn encode(timeout: Duration) -> Option<TimeoutText> {
-    let nanos = timeout.as_nanos();
-    if nanos == 0 {
+    if timeout.is_zero() {
         return None;
     }
-    let fitting = UNITS.iter().map(|&(unit, len)| (unit, nanos.div_ceil(len))).find(|&(_, value)| value <= VALUE_MAX);
-    let (unit, value) = fitting.unwrap_or((b'H', VALUE_MAX));
+    let nanos = nanos(timeout);
+    let seconds = timeout.as_secs().saturating_add(u64::from(timeout.subsec_nanos() > 0));
+    let finest = [(nanos, b'n'), (nanos.div_ceil(1_000), b'u'), (nanos.div_ceil(1_000_000), b'm')];
+    let coarse = [(seconds, b'S'), (seconds.div_ceil(60), b'M'), (seconds.div_ceil(3_600), b'H')];
+    let fitting = finest.into_iter().chain(coarse).find(|&(value, _)| value <= VALUE_MAX);
+    let (value, unit) = fitting.unwrap_or((VALUE_MAX, b'H'));
     Some(text(value as u32, unit))
+}
+
+/// The whole in nanoseconds, at most what 64 bits hold: 584 years.
+pub(crate) fn nanos(timeout: Duration) -> u64 {
+    timeout.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(timeout.subsec_nanos()))
 }
 
 fn text(mut value: u32, unit: u8) -> TimeoutText {

@@ -75,19 +75,34 @@ impl Arena {
         entry.name_len as usize == key.len() && self.slices(entry).0.eq_ignore_ascii_case(key.as_bytes())
     }
 
-    /// Adds an entry; the name goes to lower case.
+    /// Adds an entry whose name is in lower case.
     pub(super) fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), MetadataError> {
         self.push_with(name, |octets| octets.extend_from_slice(value))
     }
 
-    /// Adds an entry whose value is encoded for the wire.
+    /// Adds an entry whose name goes to lower case.
+    pub(super) fn push_lowered(&mut self, name: &[u8], value: &[u8]) -> Result<(), MetadataError> {
+        self.push_with(name, |octets| octets.extend_from_slice(value))?;
+        self.lower_last();
+        Ok(())
+    }
+
+    /// Adds an entry whose name goes to lower case and whose value is encoded for the wire.
     pub(super) fn push_binary(&mut self, name: &[u8], value: &[u8]) -> Result<(), MetadataError> {
-        self.push_with(name, |octets| binary::encode(value, octets))
+        self.push_with(name, |octets| binary::encode(value, octets))?;
+        self.lower_last();
+        Ok(())
+    }
+
+    fn lower_last(&mut self) {
+        let Some(entry) = self.entries.last() else { return };
+        let octets = self.octets.get_mut(entry.start as usize..).unwrap_or_default();
+        octets.iter_mut().take(entry.name_len as usize).for_each(|octet| octet.make_ascii_lowercase());
     }
 
     fn push_with(&mut self, name: &[u8], write_value: impl FnOnce(&mut Vec<u8>)) -> Result<(), MetadataError> {
         let start = self.octets.len();
-        self.octets.extend(name.iter().map(u8::to_ascii_lowercase));
+        self.octets.extend_from_slice(name);
         let value_start = self.octets.len();
         write_value(&mut self.octets);
         if self.octets.len() > OCTETS_LEN_MAX {

@@ -150,7 +150,7 @@ impl Metadata {
     pub fn insert(&mut self, key: &str, value: &str) -> Result<(), MetadataError> {
         let value = self.check_text(key, value)?;
         self.remove(key);
-        self.arena_mut().push(key.as_bytes(), value.as_bytes())
+        self.arena_mut().push_lowered(key.as_bytes(), value.as_bytes())
     }
 
     /// Adds a value of `key` behind those it has; spaces around it are dropped.
@@ -159,7 +159,7 @@ impl Metadata {
     /// See [`MetadataError`]; nothing is changed then.
     pub fn append(&mut self, key: &str, value: &str) -> Result<(), MetadataError> {
         let value = self.check_text(key, value)?;
-        self.arena_mut().push(key.as_bytes(), value.as_bytes())
+        self.arena_mut().push_lowered(key.as_bytes(), value.as_bytes())
     }
 
     /// Sets the one value of `key`, which ends in `-bin`.
@@ -238,22 +238,19 @@ impl Metadata {
 
     /// Takes everything out. Memory that nobody shares is kept for the next entries.
     pub fn clear(&mut self) {
-        match self.arena.as_mut().map(Arc::get_mut) {
-            Some(Some(arena)) => arena.clear(),
-            _ => self.arena = None,
+        let Some(shared) = &mut self.arena else { return };
+        if shared.is_empty() {
+            return;
+        }
+        match Arc::get_mut(shared) {
+            Some(arena) => arena.clear(),
+            None => self.arena = None,
         }
     }
 
-    /// Adds what a peer sent. A list of binary values becomes one entry each (gRPC
-    /// PROTOCOL-HTTP2: "split on `,` before decoding").
-    pub(crate) fn push_received(&mut self, name: &[u8], value: &[u8]) {
-        let arena = self.arena_mut();
-        // The field list is limited long before the arena is full.
-        let _ = if is_binary(name) {
-            value.split(|&octet| octet == b',').try_for_each(|value| arena.push(name, value.trim_ascii()))
-        } else {
-            arena.push(name, value)
-        };
+    /// Takes what a peer sent. Nothing is allocated before the first entry.
+    pub(crate) fn receive(&mut self) -> Received<'_> {
+        Received { metadata: Some(self), arena: None }
     }
 
     /// Writes all entries as fields.
@@ -265,6 +262,29 @@ impl Metadata {
 
     fn arena_mut(&mut self) -> &mut Arena {
         Arc::make_mut(self.arena.get_or_insert_default())
+    }
+}
+
+/// Takes fields of a peer. The block that they go to is looked for once.
+pub(crate) struct Received<'m> {
+    metadata: Option<&'m mut Metadata>,
+    arena: Option<&'m mut Arena>,
+}
+
+impl Received<'_> {
+    /// Adds a field, whose name is in lower case. A list of binary values becomes one entry
+    /// each (gRPC PROTOCOL-HTTP2: "split on `,` before decoding").
+    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
+        if let Some(metadata) = self.metadata.take() {
+            self.arena = Some(metadata.arena_mut());
+        }
+        let Some(arena) = &mut self.arena else { return };
+        // The field list is limited long before the arena is full.
+        let _ = if is_binary(name) {
+            value.split(|&octet| octet == b',').try_for_each(|value| arena.push(name, value.trim_ascii()))
+        } else {
+            arena.push(name, value)
+        };
     }
 }
 
