@@ -106,11 +106,20 @@ impl ReceiveWindow {
         self.target += more;
     }
 
-    /// The peer got the difference by SETTINGS, so nothing is owed (streams).
-    pub(crate) fn raise_by_settings(&mut self, target: u32) {
-        let more = target.saturating_sub(self.target);
-        let _ = self.window.shift(i64::from(more));
-        self.target += more;
+    /// The peer gets the difference by SETTINGS, so nothing is owed (streams).
+    pub(crate) fn retarget(&mut self, target: u32) {
+        let _ = self.window.shift(i64::from(target) - i64::from(self.target));
+        self.target = target;
+    }
+
+    /// What the peer may still send.
+    pub(crate) const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Consumed octets not yet given back.
+    pub(crate) const fn owed(&self) -> u32 {
+        self.owed
     }
 
     /// The increment to announce, once a quarter of the window is owed: fewer

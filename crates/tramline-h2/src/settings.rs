@@ -1,5 +1,7 @@
 //! SETTINGS parameters (RFC 9113 §6.5.2).
 
+use alloc::collections::VecDeque;
+
 use crate::error::{ConnectionError, Reason};
 use crate::flow::{WINDOW_DEFAULT, WINDOW_MAX};
 use crate::frame::{FRAME_LEN_DEFAULT, FRAME_LEN_MAX};
@@ -60,6 +62,45 @@ impl PeerSettings {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// The SETTINGS_INITIAL_WINDOW_SIZE values that the peer may be acting on: the last that it
+/// acknowledged, then those that it has not. Until it tells which, the largest holds.
+#[derive(Debug)]
+pub(crate) struct OfferedWindow {
+    acked: u32,
+    unacked: VecDeque<u32>,
+}
+
+impl OfferedWindow {
+    /// The default of RFC 9113, and `first` in the SETTINGS of our preface. What a client
+    /// sends before it has read them is within the default, and the default within what we take.
+    pub(crate) fn new(first: u32) -> Self {
+        OfferedWindow { acked: WINDOW_DEFAULT, unacked: VecDeque::from([first]) }
+    }
+
+    /// One more SETTINGS frame goes out, with this value or without a change.
+    pub(crate) fn offer(&mut self, value: Option<u32>) {
+        let last = self.unacked.back().copied().unwrap_or(self.acked);
+        self.unacked.push_back(value.unwrap_or(last));
+    }
+
+    /// The peer acknowledged the oldest.
+    pub(crate) fn acknowledge(&mut self) {
+        if let Some(value) = self.unacked.pop_front() {
+            self.acked = value;
+        }
+    }
+
+    /// The peer acknowledged all.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.unacked.is_empty()
+    }
+
+    /// What the peer may take a stream's window to be at the start.
+    pub(crate) fn largest(&self) -> u32 {
+        self.unacked.iter().fold(self.acked, |largest, value| largest.max(*value))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The frames that carry no message: RST_STREAM, WINDOW_UPDATE, SETTINGS, PING,
 //! GOAWAY and PRIORITY (RFC 9113 §6.3–6.9).
 
+use core::time::Duration;
+
 use super::lifecycle::Gone;
 use super::{Connection, Phase, Role};
 use crate::bdp;
@@ -8,7 +10,8 @@ use crate::budget::Cost;
 use crate::closed::Mark;
 use crate::error::{ConnectionError, Initiator, Reason};
 use crate::event::{Event, StreamKey};
-use crate::frame::{FrameHead, STREAM_ID_MAX, flags, write_settings, write_settings_ack};
+use crate::flow::WINDOW_MAX;
+use crate::frame::{FrameHead, STREAM_ID_MAX, flags, write_settings, write_settings_ack, write_window_update};
 use crate::hpack::Classifier;
 use crate::settings;
 use crate::state::State;
@@ -200,11 +203,16 @@ impl<C: Classifier> Connection<C> {
         if !payload.is_empty() {
             return Err(FRAME_SIZE);
         }
-        self.settings_unacked = self.settings_unacked.saturating_sub(1);
-        if self.settings_unacked == 0 {
-            self.timers.stop(Timer::SettingsAck);
-            self.decoder.set_table_size_max(self.config.header_table_size as usize);
+        if self.offered_window.is_acknowledged() {
+            return self.ledger.charge(Cost::Ignored, self.now);
         }
+        self.offered_window.acknowledge();
+        if self.offered_window.is_acknowledged() {
+            self.timers.stop(Timer::SettingsAck);
+        }
+        // The first acknowledgement is that of our preface, where the table's size is.
+        self.decoder.set_table_size_max(self.config.header_table_size as usize);
+        self.retarget_windows();
         Ok(())
     }
 
@@ -238,16 +246,47 @@ impl<C: Classifier> Connection<C> {
     /// The path carries more than the windows allow: new windows for all streams, and
     /// four times as much for the connection.
     fn raise_windows(&mut self, window_len: u32) {
-        self.config.stream_window_len = window_len;
-        for stream in self.store.iter_mut() {
-            stream.receive_window.raise_by_settings(window_len);
-        }
-        write_settings(self.output.tail(), &[(settings::INITIAL_WINDOW_SIZE, window_len)]);
-        self.settings_unacked += 1;
-        self.timers.set(Timer::SettingsAck, self.now + self.config.limits.settings_ack_timeout);
+        self.set_stream_window_len(self.now, window_len);
         let connection_len = window_len.saturating_mul(4).min(self.config.connection_window_len_max);
         if connection_len > self.receive_window.target() {
             self.receive_window.raise(connection_len);
+        }
+    }
+
+    /// Tells the peer another SETTINGS_INITIAL_WINDOW_SIZE, for open streams too
+    /// (RFC 9113 §6.9.2). A larger one holds at once, a smaller one from the peer's
+    /// acknowledgement on.
+    pub fn set_stream_window_len(&mut self, now: Duration, len: u32) {
+        let len = len.min(WINDOW_MAX as u32);
+        self.offered_window.offer(Some(len));
+        self.announce(now, settings::INITIAL_WINDOW_SIZE, len);
+        self.retarget_windows();
+    }
+
+    /// Tells the peer how many streams it may hold at once. Streams above are refused
+    /// from now on, whatever it has read.
+    pub fn set_concurrent_streams_max(&mut self, now: Duration, count: u32) {
+        self.config.limits.concurrent_streams_max = count;
+        self.offered_window.offer(None);
+        self.announce(now, settings::MAX_CONCURRENT_STREAMS, count);
+    }
+
+    fn announce(&mut self, now: Duration, id: u16, value: u32) {
+        if !self.is_failed() {
+            write_settings(self.output.tail(), &[(id, value)]);
+            self.timers.set(Timer::SettingsAck, now + self.config.limits.settings_ack_timeout);
+        }
+    }
+
+    /// Streams follow the largest window that the peer may be acting on. What a smaller
+    /// one makes due is announced at once, for the peer may wait for it.
+    fn retarget_windows(&mut self) {
+        let len = self.offered_window.largest();
+        for stream in self.store.iter_mut().filter(|s| s.receive_window.target() != len) {
+            stream.receive_window.retarget(len);
+            if let Some(increment) = stream.state.can_receive().then(|| stream.receive_window.take_update()).flatten() {
+                write_window_update(self.output.tail(), stream.id, increment);
+            }
         }
     }
 

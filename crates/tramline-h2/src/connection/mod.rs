@@ -29,7 +29,7 @@ use crate::hpack::{BlockLimits, Classifier, Decoder, Encoder, FieldBlock};
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::schedule::Schedule;
-use crate::settings::{self, PeerSettings};
+use crate::settings::{self, OfferedWindow, PeerSettings};
 use crate::store::Store;
 use crate::timer::{Timer, TimerTable};
 use receive::Partial;
@@ -87,6 +87,30 @@ impl Default for Config {
     }
 }
 
+/// A connection's counters, all in octets but the two counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Accounts {
+    /// Streams that have a slot.
+    pub stream_count: usize,
+    /// Streams of ours that count against the peer's limit.
+    pub local_stream_count: usize,
+    /// What we may send on the connection.
+    pub send_window: i64,
+    /// What the peer may send on the connection.
+    pub receive_window: i64,
+    /// Window that is due to the peer, and not announced yet.
+    pub receive_window_owed: u32,
+    /// What the peer may send when nothing is in flight, retained or owed.
+    pub receive_window_target: u32,
+    /// Delivered and not yet released.
+    pub retained_len: usize,
+    /// Window that is kept back while too much is retained.
+    pub withheld_len: usize,
+    /// Queued for want of window, or until its turn comes.
+    pub unsent_len: usize,
+}
+
 /// How far the connection is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -121,7 +145,7 @@ pub struct Connection<C: Classifier> {
     drain: Drain,
 
     peer: PeerSettings,
-    settings_unacked: u32,
+    offered_window: OfferedWindow,
     timers: TimerTable,
     ledger: Ledger,
     estimator: Estimator,
@@ -170,7 +194,7 @@ impl<C: Classifier> Connection<C> {
             phase: if role == Role::Server { Phase::Preface } else { Phase::FirstSettings },
             drain: Drain::No,
             peer: PeerSettings::default(),
-            settings_unacked: 1,
+            offered_window: OfferedWindow::new(config.stream_window_len),
             timers: TimerTable::default(),
             ledger: Ledger::new(&config.limits, now),
             estimator: Estimator::new(config.stream_window_len, config.stream_window_len_max),
@@ -270,6 +294,23 @@ impl<C: Classifier> Connection<C> {
     #[must_use]
     pub fn unsent_len(&self) -> usize {
         self.queued_len
+    }
+
+    /// What the connection holds and may still send: for statistics, and for tests that
+    /// nothing leaks.
+    #[must_use]
+    pub fn accounts(&self) -> Accounts {
+        Accounts {
+            stream_count: self.store.len(),
+            local_stream_count: self.local_active as usize,
+            send_window: self.send_window.value(),
+            receive_window: self.receive_window.window().value(),
+            receive_window_owed: self.receive_window.owed(),
+            receive_window_target: self.receive_window.target(),
+            retained_len: self.retained_len,
+            withheld_len: self.withheld_len as usize,
+            unsent_len: self.queued_len,
+        }
     }
 
     /// Whether the peer's first SETTINGS have arrived.

@@ -177,7 +177,7 @@ impl<C: Classifier> Connection<C> {
     }
 
     pub(super) fn insert_stream(&mut self, stream_id: u32, local: bool) -> StreamKey {
-        let stream = Stream::new(stream_id, local, self.peer.initial_window_len, self.config.stream_window_len);
+        let stream = Stream::new(stream_id, local, self.peer.initial_window_len, self.offered_window.largest());
         self.store.insert(stream)
     }
 

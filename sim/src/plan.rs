@@ -1,0 +1,104 @@
+//! What one call is going to do, known to both sides and to the judge.
+
+use std::time::Duration;
+
+use tramline_h2::Reason;
+
+use crate::entropy::Entropy;
+
+/// How the server treats a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Manner {
+    /// Reads the whole request, then answers.
+    Unary,
+    /// Answers while it reads.
+    Streaming,
+    /// Answers in full without waiting for the request.
+    Early,
+    /// Resets after this many octets of the request.
+    Reset(usize),
+    /// One head is the whole answer.
+    TrailersOnly,
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub manner: Manner,
+    pub start_at: Duration,
+    pub request_len: usize,
+    pub response_len: usize,
+    /// What the client and the server send at a time.
+    pub chunk_len: usize,
+    /// The client gives up after this time.
+    pub cancel_after: Option<Duration>,
+    /// How long the handler takes.
+    pub delay: Duration,
+    /// How long delivered octets are kept before they are released.
+    pub release_after: Duration,
+    /// Octets go straight into the output where they can.
+    pub is_direct: bool,
+    pub reason: Reason,
+}
+
+impl Plan {
+    pub fn draw(rng: &mut impl Entropy) -> Plan {
+        let millis = |count: usize| Duration::from_millis(count as u64);
+        let request_len = draw_len(rng);
+        let manner = match rng.below(20) {
+            0..10 => Manner::Unary,
+            10..15 => Manner::Streaming,
+            15..17 => Manner::Early,
+            17..19 => Manner::Reset(rng.below(request_len + 1)),
+            _ => Manner::TrailersOnly,
+        };
+        Plan {
+            manner,
+            start_at: millis(rng.below(300)),
+            request_len,
+            response_len: draw_len(rng),
+            chunk_len: rng.pick(&[10, 600, 5_000, 16_384, 40_000]),
+            cancel_after: rng.chance(15).then(|| millis(rng.below(400))),
+            delay: if rng.chance(50) { Duration::ZERO } else { millis(rng.below(100)) },
+            release_after: if rng.chance(70) { Duration::ZERO } else { millis(rng.below(50)) },
+            is_direct: rng.chance(50),
+            reason: rng.pick(&[Reason::CANCEL, Reason::INTERNAL_ERROR, Reason::REFUSED_STREAM, Reason::NO_ERROR]),
+        }
+    }
+}
+
+impl Plan {
+    /// No direction carries more than `len_max`.
+    pub fn shorten(&mut self, len_max: usize) {
+        self.request_len = self.request_len.min(len_max);
+        self.response_len = self.response_len.min(len_max);
+        if let Manner::Reset(after) = &mut self.manner {
+            *after = self.request_len.min(*after);
+        }
+    }
+}
+
+fn draw_len(rng: &mut impl Entropy) -> usize {
+    match rng.below(10) {
+        0 => 0,
+        1..6 => rng.below(100),
+        6..9 => rng.below(5_000),
+        _ => rng.below(100_000),
+    }
+}
+
+/// The octet at `offset` of one direction of a call: no two directions look alike.
+pub fn octet(call: usize, is_request: bool, offset: usize) -> u8 {
+    let mixed = (call * 2 + usize::from(is_request)).wrapping_mul(0x9e37_79b1) ^ offset.wrapping_mul(0x85eb_ca6b);
+    (mixed >> 7) as u8
+}
+
+/// Octets `offset..offset + len`.
+pub fn octets(call: usize, is_request: bool, offset: usize, len: usize) -> Vec<u8> {
+    (offset..offset + len).map(|at| octet(call, is_request, at)).collect()
+}
+
+/// Whether `bytes` are the octets from `offset` on.
+pub fn fits(call: usize, is_request: bool, offset: usize, bytes: &[u8]) -> bool {
+    bytes.iter().enumerate().all(|(n, byte)| *byte == octet(call, is_request, offset + n))
+}
