@@ -105,13 +105,14 @@ impl Client {
 
     fn open(&mut self, engine: &mut Engine, n: usize, wakes: &mut Wakes, now: Duration) {
         let path = format!("/{n}");
-        let is_bare = self.calls[n].plan.request_len == 0;
+        let call_plan = self.calls[n].plan;
+        let is_bare = call_plan.request_len == 0 && !call_plan.ends_apart;
         let opened = engine.send_request(now, is_bare, |fields| {
             fields.field(b":method", b"POST", Indexing::Incremental);
             fields.field(b":scheme", b"http", Indexing::Incremental);
             fields.field(b":path", path.as_bytes(), Indexing::Incremental);
             fields.field(b"te", b"trailers", Indexing::Incremental);
-            fields.field(b"x-secret", b"hidden", Indexing::Never);
+            plan::write_fields(fields, &call_plan, true);
         });
         let Ok(key) = opened else { return self.fail(format!("check_open and send_request disagree: {opened:?}")) };
         if self.by_slot.len() <= key.index() {
@@ -137,7 +138,7 @@ impl Client {
             let len = call.plan.chunk_len.min(call.plan.request_len - call.sent_len);
             let octets = plan::octets(n, true, call.sent_len, len);
             call.sent_len += len;
-            call.is_sent = call.sent_len == call.plan.request_len;
+            call.is_sent = call.sent_len == call.plan.request_len && (len == 0 || !call.plan.ends_apart);
             if !send_piece(engine, key, octets, call.is_sent, call.plan.is_direct) {
                 return;
             }
@@ -188,6 +189,9 @@ impl Application for Client {
         match event {
             Event::Headers { stream, end_stream, .. } => {
                 let Some(n) = self.find(stream, "HEADERS") else { return };
+                if !plan::has_fields(engine.fields(), &self.calls[n].plan, false) {
+                    self.fail(format!("call {n}: fields got lost on the way back"));
+                }
                 if end_stream {
                     self.calls[n].received_len = self.calls[n].plan.response_len;
                     self.complete(engine, n);

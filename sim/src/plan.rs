@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tramline_h2::Reason;
+use tramline_h2::hpack::FieldBlock;
+use tramline_h2::{FieldWriter, Indexing, Reason};
 
 use crate::entropy::Entropy;
 
@@ -38,7 +39,11 @@ pub struct Plan {
     pub release_after: Duration,
     /// Octets go straight into the output where they can.
     pub is_direct: bool,
+    /// END_STREAM comes in an empty DATA frame of its own.
+    pub ends_apart: bool,
     pub reason: Reason,
+    /// What [`fields`] are drawn from.
+    pub field_seed: u64,
 }
 
 impl Plan {
@@ -62,7 +67,9 @@ impl Plan {
             delay: if rng.chance(50) { Duration::ZERO } else { millis(rng.below(100)) },
             release_after: if rng.chance(70) { Duration::ZERO } else { millis(rng.below(50)) },
             is_direct: rng.chance(50),
+            ends_apart: rng.chance(20),
             reason: rng.pick(&[Reason::CANCEL, Reason::INTERNAL_ERROR, Reason::REFUSED_STREAM, Reason::NO_ERROR]),
+            field_seed: rng.below(1 << 16) as u64,
         }
     }
 }
@@ -84,6 +91,44 @@ fn draw_len(rng: &mut impl Entropy) -> usize {
         1..6 => rng.below(100),
         6..9 => rng.below(5_000),
         _ => rng.below(100_000),
+    }
+}
+
+/// The fields that one direction of a call carries beside the usual: some come again
+/// in other calls, some never, and some are long.
+pub fn fields(plan: &Plan, is_request: bool) -> Vec<(String, String, Indexing)> {
+    let mut rng = fastrand::Rng::with_seed(plan.field_seed * 2 + u64::from(is_request));
+    let count = rng.below(7);
+    let field = |n: usize| {
+        let name = format!("x-{n}-{}", rng.below(12));
+        let value = match rng.below(10) {
+            0 => String::new(),
+            1 => "long ".repeat(rng.below(300)) + "end",
+            2 => rng.below(1 << 30).to_string(),
+            _ => format!("value {}", rng.below(20)),
+        };
+        let indexing = match rng.below(10) {
+            0 => Indexing::None,
+            1 => Indexing::Never,
+            _ => Indexing::Incremental,
+        };
+        (name, value, indexing)
+    };
+    (0..count).map(field).collect()
+}
+
+/// Whether a section holds these fields, in this order.
+pub fn has_fields(block: &FieldBlock<()>, plan: &Plan, is_request: bool) -> bool {
+    let expected = fields(plan, is_request);
+    let expected = expected.iter().map(|(name, value, _)| (name.as_bytes(), value.as_bytes()));
+    let is_drawn = |name: &[u8]| name.starts_with(b"x-") && name.get(2).is_some_and(u8::is_ascii_digit);
+    block.iter().filter(|field| is_drawn(field.name)).map(|field| (field.name, field.value)).eq(expected)
+}
+
+/// Writes the fields of [`fields`].
+pub fn write_fields(writer: &mut FieldWriter<'_>, plan: &Plan, is_request: bool) {
+    for (name, value, indexing) in fields(plan, is_request) {
+        writer.field(name.as_bytes(), value.as_bytes(), indexing);
     }
 }
 

@@ -61,8 +61,7 @@ impl Server {
         let path = engine.fields().iter().find(|field| field.name == b":path").map(|field| field.value.to_vec());
         let n = path.and_then(|path| std::str::from_utf8(path.get(1..)?).ok()?.parse::<usize>().ok());
         let Some(n) = n.filter(|&n| n < self.plans.len()) else { return self.fail("a path got lost".into()) };
-        let secrets = engine.fields().iter().filter(|field| field.name == b"x-secret" && field.value == b"hidden");
-        if secrets.count() != 1 {
+        if !plan::has_fields(engine.fields(), &self.plans[n], true) {
             return self.fail(format!("call {n}: fields got lost"));
         }
         if self.by_slot.len() <= key.index() {
@@ -137,6 +136,7 @@ impl Server {
             let sent = engine.send_headers(key, is_bare, |fields| {
                 fields.field(b":status", b"200", Indexing::Incremental);
                 fields.field(b"content-type", b"application/octet-stream", Indexing::Incremental);
+                plan::write_fields(fields, plan, false);
             });
             if sent.is_err() {
                 return self.fail(format!("call {n}: no head could be sent"));
