@@ -11,11 +11,13 @@ use crate::plan::{self, Plan};
 
 /// How a call ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub(crate) enum End {
     /// The answer came whole.
     Complete,
     /// RST_STREAM or GOAWAY; the server has not seen it if `unprocessed`.
-    Reset { unprocessed: bool },
+    Reset {
+        unprocessed: bool,
+    },
     Cancelled,
     /// No stream was opened, because the connection was going away.
     NotOpened,
@@ -25,14 +27,14 @@ pub enum End {
 
 /// One call as its client sees it.
 #[derive(Debug)]
-pub struct Call {
-    pub plan: Plan,
+pub(crate) struct Call {
+    pub(crate) plan: Plan,
     key: Option<StreamKey>,
     sent_len: usize,
     is_sent: bool,
     received_len: usize,
     release_len: usize,
-    pub ends: Vec<End>,
+    pub(crate) ends: Vec<End>,
 }
 
 /// What a wake is about.
@@ -44,18 +46,18 @@ const KIND_COUNT: usize = 4;
 
 /// A client of many calls.
 #[derive(Debug)]
-pub struct Client {
-    pub calls: Vec<Call>,
+pub(crate) struct Client {
+    pub(crate) calls: Vec<Call>,
     /// Calls that wait for a place.
     waiting: VecDeque<usize>,
     /// Calls by the slot of their stream.
     by_slot: Vec<Option<usize>>,
     /// The first thing that must not happen.
-    pub fault: Option<String>,
+    pub(crate) fault: Option<String>,
 }
 
 impl Client {
-    pub fn new(plans: &[Plan], wakes: &mut Wakes) -> Self {
+    pub(crate) fn new(plans: &[Plan], wakes: &mut Wakes) -> Self {
         for (n, plan) in plans.iter().enumerate() {
             wakes.add(plan.start_at, n * KIND_COUNT + START);
         }

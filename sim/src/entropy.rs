@@ -1,7 +1,7 @@
 //! Where choices come from: a seed, or a fuzzer's octets.
 
 /// A source of choices.
-pub trait Entropy {
+pub(crate) trait Entropy {
     /// A number below `bound`; 0 if `bound` is 0.
     fn below(&mut self, bound: usize) -> usize;
 
@@ -24,23 +24,23 @@ impl Entropy for fastrand::Rng {
 
 /// Choices from a fuzzer's octets: one octet for small bounds, two for larger ones.
 #[derive(Debug)]
-pub struct Octets<'a> {
+pub(crate) struct Octets<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Octets<'a> {
     /// Choices are made until `octets` are used up; from then on they are all 0.
-    pub const fn new(octets: &'a [u8]) -> Self {
+    pub(crate) const fn new(octets: &'a [u8]) -> Self {
         Octets { rest: octets }
     }
 
     /// No octet is left.
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// The next `len` octets, or what is left.
-    pub fn take(&mut self, len: usize) -> &'a [u8] {
+    pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
         let (front, rest) = self.rest.split_at(len.min(self.rest.len()));
         self.rest = rest;
         front

@@ -1,17 +1,16 @@
 //! A seeded network between two engines, and fuzz drivers for one.
 //!
-//! Everything here is deterministic: time is virtual, and every choice comes from an
-//! [`Entropy`], so that a seed or a fuzzer's input replays to the octet.
+//! Everything here is deterministic: time is virtual, and every choice comes from a
+//! seed or from a fuzzer's octets, so that a failure replays to the octet.
 
-pub mod client;
-pub mod entropy;
-pub mod link;
-pub mod node;
+mod client;
+mod entropy;
+mod link;
+mod node;
 pub mod octets;
 pub mod operations;
-pub mod plan;
-pub mod server;
-pub mod world;
+mod plan;
+mod server;
+mod world;
 
-pub use entropy::Entropy;
 pub use world::{Failure, Outcome, run};

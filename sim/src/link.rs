@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Octets under way, each chunk with the time of its arrival.
 #[derive(Debug, Default)]
-pub struct Link {
+pub(crate) struct Link {
     chunks: VecDeque<(Duration, Vec<u8>)>,
     last_arrival: Duration,
     is_cut: bool,
@@ -13,7 +13,7 @@ pub struct Link {
 
 impl Link {
     /// Sends a chunk that arrives at `at`, but not before those in front of it.
-    pub fn send(&mut self, at: Duration, octets: Vec<u8>) {
+    pub(crate) fn send(&mut self, at: Duration, octets: Vec<u8>) {
         if !self.is_cut {
             self.last_arrival = self.last_arrival.max(at);
             self.chunks.push_back((self.last_arrival, octets));
@@ -21,18 +21,18 @@ impl Link {
     }
 
     /// When the next chunk arrives.
-    pub fn next_arrival(&self) -> Option<Duration> {
+    pub(crate) fn next_arrival(&self) -> Option<Duration> {
         self.chunks.front().map(|(at, _)| *at)
     }
 
     /// The next chunk that has arrived.
-    pub fn receive(&mut self, now: Duration) -> Option<Vec<u8>> {
+    pub(crate) fn receive(&mut self, now: Duration) -> Option<Vec<u8>> {
         self.next_arrival().filter(|at| *at <= now)?;
         self.chunks.pop_front().map(|(_, octets)| octets)
     }
 
     /// Loses what is under way and whatever comes later.
-    pub fn cut(&mut self) {
+    pub(crate) fn cut(&mut self) {
         self.is_cut = true;
         self.chunks.clear();
     }

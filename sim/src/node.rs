@@ -10,10 +10,10 @@ use tramline_h2::{Config, Connection, ConnectionError, Event, Role};
 use crate::entropy::Entropy;
 use crate::link::Link;
 
-pub type Engine = Connection<Opaque>;
+pub(crate) type Engine = Connection<Opaque>;
 
 /// What an application does with events and wakes.
-pub trait Application {
+pub(crate) trait Application {
     fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, wakes: &mut Wakes, now: Duration);
     fn handle_wake(&mut self, engine: &mut Engine, token: usize, wakes: &mut Wakes, now: Duration);
     fn handle_end(&mut self);
@@ -21,16 +21,16 @@ pub trait Application {
 
 /// Times at which an application wants to be called.
 #[derive(Debug, Default)]
-pub struct Wakes {
+pub(crate) struct Wakes {
     heap: BinaryHeap<Reverse<(Duration, usize)>>,
 }
 
 impl Wakes {
-    pub fn add(&mut self, at: Duration, token: usize) {
+    pub(crate) fn add(&mut self, at: Duration, token: usize) {
         self.heap.push(Reverse((at, token)));
     }
 
-    pub fn next(&self) -> Option<Duration> {
+    pub(crate) fn next(&self) -> Option<Duration> {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
@@ -41,19 +41,19 @@ impl Wakes {
 }
 
 /// An engine, its application, and octets read and not yet taken.
-pub struct Node<A> {
-    pub engine: Engine,
-    pub app: A,
-    pub wakes: Wakes,
+pub(crate) struct Node<A> {
+    pub(crate) engine: Engine,
+    pub(crate) app: A,
+    pub(crate) wakes: Wakes,
     carry: Vec<u8>,
     /// The socket takes nothing before this time.
     stalled_until: Duration,
-    pub error: Option<ConnectionError>,
-    pub is_ended: bool,
+    pub(crate) error: Option<ConnectionError>,
+    pub(crate) is_ended: bool,
 }
 
 impl<A: Application> Node<A> {
-    pub fn new(role: Role, config: Config, app: A) -> Self {
+    pub(crate) fn new(role: Role, config: Config, app: A) -> Self {
         Node {
             engine: Connection::new(role, config, Opaque, Duration::ZERO),
             app,
@@ -66,13 +66,13 @@ impl<A: Application> Node<A> {
     }
 
     /// The time of the next thing that this side does by itself.
-    pub fn next(&self) -> Option<Duration> {
+    pub(crate) fn next(&self) -> Option<Duration> {
         let is_stalled = self.stalled_until > Duration::ZERO;
         [self.wakes.next(), is_stalled.then_some(self.stalled_until)].into_iter().flatten().min()
     }
 
     /// Everything that can be done now.
-    pub fn step(&mut self, rng: &mut impl Entropy, now: Duration, input: &mut Link, output: &mut Link) {
+    pub(crate) fn step(&mut self, rng: &mut impl Entropy, now: Duration, input: &mut Link, output: &mut Link) {
         if self.is_ended {
             return;
         }
@@ -149,7 +149,7 @@ impl<A: Application> Node<A> {
     }
 
     /// The byte stream ended.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if !self.is_ended {
             self.is_ended = true;
             self.wakes = Wakes::default();

@@ -9,7 +9,7 @@ use crate::entropy::Entropy;
 
 /// How the server treats a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Manner {
+pub(crate) enum Manner {
     /// Reads the whole request, then answers.
     Unary,
     /// Answers while it reads.
@@ -24,30 +24,30 @@ pub enum Manner {
 
 /// One call.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    pub manner: Manner,
-    pub start_at: Duration,
-    pub request_len: usize,
-    pub response_len: usize,
+pub(crate) struct Plan {
+    pub(crate) manner: Manner,
+    pub(crate) start_at: Duration,
+    pub(crate) request_len: usize,
+    pub(crate) response_len: usize,
     /// What the client and the server send at a time.
-    pub chunk_len: usize,
+    pub(crate) chunk_len: usize,
     /// The client gives up after this time.
-    pub cancel_after: Option<Duration>,
+    pub(crate) cancel_after: Option<Duration>,
     /// How long the handler takes.
-    pub delay: Duration,
+    pub(crate) delay: Duration,
     /// How long delivered octets are kept before they are released.
-    pub release_after: Duration,
+    pub(crate) release_after: Duration,
     /// Octets go straight into the output where they can.
-    pub is_direct: bool,
+    pub(crate) is_direct: bool,
     /// END_STREAM comes in an empty DATA frame of its own.
-    pub ends_apart: bool,
-    pub reason: Reason,
+    pub(crate) ends_apart: bool,
+    pub(crate) reason: Reason,
     /// What [`fields`] are drawn from.
-    pub field_seed: u64,
+    pub(crate) field_seed: u64,
 }
 
 impl Plan {
-    pub fn draw(rng: &mut impl Entropy) -> Plan {
+    pub(crate) fn draw(rng: &mut impl Entropy) -> Plan {
         let millis = |count: usize| Duration::from_millis(count as u64);
         let request_len = draw_len(rng);
         let manner = match rng.below(20) {
@@ -76,7 +76,7 @@ impl Plan {
 
 impl Plan {
     /// No direction carries more than `len_max`.
-    pub fn shorten(&mut self, len_max: usize) {
+    pub(crate) fn shorten(&mut self, len_max: usize) {
         self.request_len = self.request_len.min(len_max);
         self.response_len = self.response_len.min(len_max);
         if let Manner::Reset(after) = &mut self.manner {
@@ -96,7 +96,7 @@ fn draw_len(rng: &mut impl Entropy) -> usize {
 
 /// The fields that one direction of a call carries beside the usual: some come again
 /// in other calls, some never, and some are long.
-pub fn fields(plan: &Plan, is_request: bool) -> Vec<(String, String, Indexing)> {
+pub(crate) fn fields(plan: &Plan, is_request: bool) -> Vec<(String, String, Indexing)> {
     let mut rng = fastrand::Rng::with_seed(plan.field_seed * 2 + u64::from(is_request));
     let count = rng.below(7);
     let field = |n: usize| {
@@ -118,7 +118,7 @@ pub fn fields(plan: &Plan, is_request: bool) -> Vec<(String, String, Indexing)> 
 }
 
 /// Whether a section holds these fields, in this order.
-pub fn has_fields(block: &FieldBlock<()>, plan: &Plan, is_request: bool) -> bool {
+pub(crate) fn has_fields(block: &FieldBlock<()>, plan: &Plan, is_request: bool) -> bool {
     let expected = fields(plan, is_request);
     let expected = expected.iter().map(|(name, value, _)| (name.as_bytes(), value.as_bytes()));
     let is_drawn = |name: &[u8]| name.starts_with(b"x-") && name.get(2).is_some_and(u8::is_ascii_digit);
@@ -126,24 +126,24 @@ pub fn has_fields(block: &FieldBlock<()>, plan: &Plan, is_request: bool) -> bool
 }
 
 /// Writes the fields of [`fields`].
-pub fn write_fields(writer: &mut FieldWriter<'_>, plan: &Plan, is_request: bool) {
+pub(crate) fn write_fields(writer: &mut FieldWriter<'_>, plan: &Plan, is_request: bool) {
     for (name, value, indexing) in fields(plan, is_request) {
         writer.field(name.as_bytes(), value.as_bytes(), indexing);
     }
 }
 
 /// The octet at `offset` of one direction of a call: no two directions look alike.
-pub fn octet(call: usize, is_request: bool, offset: usize) -> u8 {
+pub(crate) fn octet(call: usize, is_request: bool, offset: usize) -> u8 {
     let mixed = (call * 2 + usize::from(is_request)).wrapping_mul(0x9e37_79b1) ^ offset.wrapping_mul(0x85eb_ca6b);
     (mixed >> 7) as u8
 }
 
 /// Octets `offset..offset + len`.
-pub fn octets(call: usize, is_request: bool, offset: usize, len: usize) -> Vec<u8> {
+pub(crate) fn octets(call: usize, is_request: bool, offset: usize, len: usize) -> Vec<u8> {
     (offset..offset + len).map(|at| octet(call, is_request, at)).collect()
 }
 
 /// Whether `bytes` are the octets from `offset` on.
-pub fn fits(call: usize, is_request: bool, offset: usize, bytes: &[u8]) -> bool {
+pub(crate) fn fits(call: usize, is_request: bool, offset: usize, bytes: &[u8]) -> bool {
     bytes.iter().enumerate().all(|(n, byte)| *byte == octet(call, is_request, offset + n))
 }

@@ -10,12 +10,12 @@ use crate::plan::{self, Manner, Plan};
 
 /// One call as its handler sees it.
 #[derive(Debug, Default)]
-pub struct Handler {
+pub(crate) struct Handler {
     key: Option<StreamKey>,
     /// How often the request came: more than once is a fault.
-    pub accepted_count: usize,
-    pub received_len: usize,
-    pub is_whole: bool,
+    pub(crate) accepted_count: usize,
+    pub(crate) received_len: usize,
+    pub(crate) is_whole: bool,
     release_len: usize,
     sent_len: usize,
     is_answering: bool,
@@ -30,16 +30,16 @@ const KIND_COUNT: usize = 3;
 
 /// A server of planned calls.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     plans: Vec<Plan>,
-    pub handlers: Vec<Handler>,
+    pub(crate) handlers: Vec<Handler>,
     by_slot: Vec<Option<usize>>,
     /// The first thing that must not happen.
-    pub fault: Option<String>,
+    pub(crate) fault: Option<String>,
 }
 
 impl Server {
-    pub fn new(plans: &[Plan]) -> Self {
+    pub(crate) fn new(plans: &[Plan]) -> Self {
         let handlers = plans.iter().map(|_| Handler::default()).collect();
         Server { plans: plans.to_vec(), handlers, by_slot: Vec::new(), fault: None }
     }

@@ -18,8 +18,11 @@ const ROUND_COUNT_MAX: usize = 200_000;
 /// A run that broke an invariant.
 #[derive(Debug)]
 pub struct Failure {
+    /// The seed.
     pub seed: u64,
+    /// The virtual time.
     pub at: Duration,
+    /// The invariant.
     pub what: String,
 }
 
@@ -34,13 +37,33 @@ impl std::error::Error for Failure {}
 /// What happened in a run that kept all invariants.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Outcome {
+    /// Calls whose answers came whole.
     pub complete_count: usize,
+    /// Calls that the server or GOAWAY ended.
     pub reset_count: usize,
+    /// Calls that the client gave up.
     pub cancelled_count: usize,
+    /// Calls that found the connection going away.
     pub not_opened_count: usize,
+    /// Calls that a cut ended.
     pub lost_count: usize,
+    /// Octets of the bodies of complete calls.
     pub octet_count: usize,
+    /// Virtual time.
     pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// Adds another run's counts.
+    pub fn add(&mut self, other: &Outcome) {
+        self.complete_count += other.complete_count;
+        self.reset_count += other.reset_count;
+        self.cancelled_count += other.cancelled_count;
+        self.not_opened_count += other.not_opened_count;
+        self.lost_count += other.lost_count;
+        self.octet_count += other.octet_count;
+        self.elapsed += other.elapsed;
+    }
 }
 
 /// What happens to the connection as a whole, and when.
@@ -64,7 +87,6 @@ struct World {
     turns: Vec<(Duration, Turn)>,
     is_cut: bool,
     now: Duration,
-    /// The windows that a connection at rest returns to.
     is_traced: bool,
 }
 
@@ -97,7 +119,8 @@ fn draw_config(rng: &mut impl Entropy) -> Config {
 
 fn draw_turns(rng: &mut impl Entropy) -> Vec<(Duration, Turn)> {
     let mut turns = Vec::new();
-    let mut add = |rng: &mut dyn FnMut(usize) -> usize, turn| turns.push((Duration::from_millis(rng(600) as u64), turn));
+    let mut add =
+        |rng: &mut dyn FnMut(usize) -> usize, turn| turns.push((Duration::from_millis(rng(600) as u64), turn));
     let sizes = [400, 1_000, 65_535, 1 << 20];
     for _ in 0..rng.below(4) {
         let turn = match rng.below(8) {

@@ -1,0 +1,4 @@
+//! Seeds and fuzz drivers as bounded tests.
+
+mod fuzz;
+mod seeds;
