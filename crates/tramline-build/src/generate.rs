@@ -125,7 +125,7 @@ fn free_modules(schema: &Schema, package: &str, files: &[&FileDescriptorProto]) 
     let messages = files.iter().flat_map(|file| &file.message_type).filter_map(|message| message.name.as_deref());
     let prefix = if package.is_empty() { String::new() } else { format!("{package}.") };
     let below = schema.files.iter().filter_map(|file| file.package().strip_prefix(&prefix));
-    let below = below.filter_map(|rest| rest.split('.').next());
+    let below = below.filter_map(|rest| rest.split('.').next()).filter(|segment| !segment.is_empty());
     Names::new(messages.chain(below).map(names::module))
 }
 

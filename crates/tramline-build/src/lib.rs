@@ -26,6 +26,8 @@
 //! that are imported get code, too, if a type of theirs is used. The code names the crate `tramline` alone.
 
 mod builder;
+#[cfg(test)]
+mod checked_in;
 mod comments;
 mod compiler;
 mod config;

@@ -53,6 +53,12 @@ impl Schema {
         packages
     }
 
+    /// File and full name (with its leading dot) of each message and enum that code is written for.
+    pub(crate) fn generated_types(&self) -> Vec<(&str, String)> {
+        let files = self.files.iter().filter(|file| self.is_generated(file.name()));
+        files.flat_map(|file| type_names(file).into_iter().map(|name| (file.name(), name))).collect()
+    }
+
     pub(crate) fn is_generated(&self, name: &str) -> bool {
         self.generated.iter().any(|generated| generated == name)
     }
@@ -126,15 +132,16 @@ fn needed_files(files: &[FileDescriptorProto], requested: &[String], config: &Co
 
 /// Each type's full name (with its leading dot) and the file that declares it.
 fn declarations(files: &[FileDescriptorProto]) -> BTreeMap<String, &str> {
-    let mut declared = BTreeMap::new();
-    for file in files {
-        let scope = if file.package().is_empty() { String::new() } else { format!(".{}", file.package()) };
-        let mut names = Vec::new();
-        file.message_type.iter().for_each(|message| declare(message, &scope, &mut names));
-        names.extend(file.enum_type.iter().map(|kind| format!("{scope}.{}", kind.name.as_deref().unwrap_or_default())));
-        declared.extend(names.into_iter().map(|name| (name, file.name())));
-    }
-    declared
+    files.iter().flat_map(|file| type_names(file).into_iter().map(|name| (name, file.name()))).collect()
+}
+
+/// The full names (with their leading dots) of a file's messages and enums.
+fn type_names(file: &FileDescriptorProto) -> Vec<String> {
+    let scope = if file.package().is_empty() { String::new() } else { format!(".{}", file.package()) };
+    let mut names = Vec::new();
+    file.message_type.iter().for_each(|message| declare(message, &scope, &mut names));
+    names.extend(file.enum_type.iter().map(|kind| format!("{scope}.{}", kind.name.as_deref().unwrap_or_default())));
+    names
 }
 
 fn declare(message: &DescriptorProto, scope: &str, names: &mut Vec<String>) {

@@ -96,14 +96,14 @@ fn default_include(paths: &[PathBuf], files: &[PathBuf]) -> PathBuf {
     {
         return only.clone();
     }
-    let mut common: Option<PathBuf> = None;
+    let mut shared: Option<PathBuf> = None;
     for parent in files.iter().map(|file| file.parent().unwrap_or(Path::new(""))) {
-        common = Some(common.map_or_else(|| parent.to_owned(), |common| common_prefix(&common, parent)));
+        shared = Some(shared.map_or_else(|| parent.to_owned(), |shared| shared_start(&shared, parent)));
     }
-    common.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."))
+    shared.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."))
 }
 
-fn common_prefix(a: &Path, b: &Path) -> PathBuf {
+fn shared_start(a: &Path, b: &Path) -> PathBuf {
     a.components().zip(b.components()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
 }
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn without_includes_the_common_directory_counts() {
+    fn without_includes_the_directory_of_all_files_counts() {
         let include = |files: &[&str]| {
             let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
             default_include(&files, &files)

@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub(super) fn generate(schema: &Schema, config: &Config) -> Result<MessageCode, Error> {
+    refuse_keywords(schema)?;
     let settings = settings(config);
     let (files, warnings) = buffa_codegen::generate_with_diagnostics(&schema.files, &schema.generated, &settings)
         .map_err(|error| Error::new(ErrorKind::Unsupported, format!("buffa: {error}")).with_source(error))?;
@@ -29,6 +30,22 @@ pub(super) fn generate(schema: &Schema, config: &Config) -> Result<MessageCode, 
     let is_news = |warning: &&CodeGenWarning| !matches!(warning, CodeGenWarning::IdiomaticAliasesSuppressed { .. });
     let warnings = warnings.iter().filter(is_news).map(ToString::to_string).collect();
     Ok(MessageCode { packages, types, module: idents::escape_mod_ident, warnings })
+}
+
+/// buffa gives a type the name that it has in the schema, which cannot be a keyword.
+fn refuse_keywords(schema: &Schema) -> Result<(), Error> {
+    for (file, name) in schema.generated_types() {
+        let last = name.rsplit('.').next().unwrap_or_default();
+        if idents::is_rust_keyword(last) {
+            let text = format!(
+                "error: {file}: buffa cannot generate the type `{}`, whose name is a keyword of Rust\n = help: rename it, \
+                 map it with `.extern_path(..)`, or generate messages by prost",
+                name.trim_start_matches('.')
+            );
+            return Err(Error::new(ErrorKind::Unsupported, text));
+        }
+    }
+    Ok(())
 }
 
 fn settings(config: &Config) -> CodeGenConfig {

@@ -21,20 +21,22 @@ pub(super) fn generate(schema: &Schema, config: &Config) -> Result<MessageCode, 
     settings.service_generator(Box::new(PathRecorder { paths: Rc::clone(&paths) }));
     let requests = requests(schema)?;
     let packages: BTreeMap<Module, String> =
-        requests.iter().map(|(module, file)| (module.clone(), file.package().to_owned())).collect();
+        schema.packages().into_keys().map(|name| (Module::from_protobuf_package_name(name), name.to_owned())).collect();
     let texts = settings
         .generate(requests)
         .map_err(|error| Error::new(ErrorKind::Unsupported, format!("prost: {error}")).with_source(error))?;
-    let packages = texts
-        .into_iter()
-        .map(|(module, text)| Ok((packages.get(&module).cloned().unwrap_or_default(), formatted(&text)?)))
-        .collect::<Result<_, Error>>()?;
+    let mut code = BTreeMap::new();
+    for (module, text) in texts {
+        if let Some(package) = packages.get(&module) {
+            code.insert(package.clone(), formatted(&text)?);
+        }
+    }
     let paths = paths.take();
     let types = MethodTypes::resolve(schema, |package, name| {
         let path = paths.get(&(package.to_owned(), name.to_owned()));
         path.map(|path| from_below(path)).ok_or_else(|| Error::schema(format!("prost has no type for `{name}`")))
     })?;
-    Ok(MessageCode { packages, types, module: names::module, warnings: Vec::new() })
+    Ok(MessageCode { packages: code, types, module: names::module, warnings: Vec::new() })
 }
 
 /// prost reads proto2 and proto3 only, and panics at anything else.
@@ -74,11 +76,12 @@ fn settings(config: &Config) -> prost_build::Config {
     settings
 }
 
-/// The files to generate, as prost's own descriptors.
+/// All files, as prost's own descriptors: it looks into imported messages, too, and panics at one that it lacks.
 fn requests(schema: &Schema) -> Result<Vec<(Module, prost_types::FileDescriptorProto)>, Error> {
     use buffa::Message as _;
-    let wanted = schema.files.iter().filter(|file| schema.is_generated(file.name()));
-    wanted
+    schema
+        .files
+        .iter()
         .map(|file| {
             let file = prost_types::FileDescriptorProto::decode(file.encode_to_vec().as_slice())
                 .map_err(|error| Error::schema(format!("{}: {error}", file.name())).with_source(error))?;

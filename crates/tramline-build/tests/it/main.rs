@@ -1,5 +1,7 @@
 //! What the generator makes of schemas: its text, its errors, its plugin.
 
-mod checked_in;
-mod generated;
+mod compilers;
+mod errors;
+mod plugin;
+mod settings;
 mod support;

@@ -36,6 +36,11 @@ impl Scratch {
         Builder::new().includes([self.root.path().join("proto")]).out_dir(self.out())
     }
 
+    /// `error` with paths that begin at the scratch directory.
+    pub(crate) fn without_root(&self, error: &Error) -> String {
+        error.to_string().replace(&format!("{}/", self.root.path().display()), "")
+    }
+
     /// Compiles `names` by `builder`, and reads back all that was written.
     pub(crate) fn compile(&self, builder: &Builder, names: &[&str]) -> Result<Output, Error> {
         let paths: Vec<PathBuf> = names.iter().map(|name| self.proto(name)).collect();
