@@ -92,6 +92,23 @@ fn write_content_type(subtype: Subtype, sink: &mut impl FieldSink) {
 }
 
 /// A response's first fields, read.
+///
+/// ```
+/// use tramline_call::client_call::{ResponseHead, read_trailers};
+/// use tramline_call::{Code, EncodingSet, Method, codec::Raw, field::classify};
+///
+/// let method = Method::<(), (), Raw>::unary("/pkg.Echo/Say", Raw).info();
+/// let section = |fields: [(&'static [u8], &'static [u8]); 2]| {
+///     fields.map(|(name, value)| (classify(name, value, |_| None).0, name, value))
+/// };
+/// let head = section([(b":status", b"200"), (b"content-type", b"application/grpc")]);
+/// let head = ResponseHead::read(head, false, EncodingSet::IDENTITY, &method).unwrap();
+/// assert!(matches!(head, ResponseHead::Head { .. }));
+///
+/// let trailers = section([(b"grpc-status", b"5"), (b"grpc-message", b"no such book")]);
+/// let status = read_trailers(trailers).unwrap_err();
+/// assert_eq!((status.code(), status.message()), (Code::NotFound, "no such book"));
+/// ```
 #[derive(Debug)]
 pub enum ResponseHead {
     /// Messages and trailers follow.

@@ -10,6 +10,33 @@ use crate::Status;
 pub const SPLICE_LEN_MIN: usize = 4 * 1024;
 
 /// A message format, usually of one library: a marker without a state.
+///
+/// ```
+/// use tramline_call::Status;
+/// use tramline_call::codec::{Codec, Decode, Encode, Frame, Limits, Sink, malformed};
+///
+/// #[derive(Clone, Copy, Default)]
+/// struct Text;
+///
+/// impl Codec for Text {
+///     const SUBTYPE: &'static str = "text";
+/// }
+///
+/// impl Encode<str> for Text {
+///     fn encode(self, message: &str, out: &mut Sink<'_>) -> Result<(), Status> {
+///         out.put_slice(message.as_bytes());
+///         Ok(())
+///     }
+/// }
+///
+/// impl Decode<String> for Text {
+///     fn decode(self, frame: Frame<'_>, _limits: Limits) -> Result<String, Status> {
+///         String::from_utf8(frame.contiguous().to_vec()).map_err(malformed)
+///     }
+/// }
+/// # let frame = Frame::Slice(b"hi");
+/// # assert_eq!(Text.decode(frame, Limits::default()).unwrap(), "hi");
+/// ```
 pub trait Codec: Copy + Send + Sync + 'static {
     /// The format's name behind `application/grpc+`: at most fourteen lower-case letters,
     /// digits, `-` and `.`.

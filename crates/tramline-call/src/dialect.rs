@@ -12,17 +12,12 @@ impl Dialect {
     /// The dialect that a content type belongs to.
     #[must_use]
     pub fn from_content_type(value: &[u8]) -> Option<Dialect> {
-        is_grpc(value).then_some(Dialect::Grpc)
+        subtype(value).map(|_| Dialect::Grpc)
     }
 }
 
-/// `application/grpc`, then nothing, `+subtype`, or `;parameter`. `application/grpc-web` is
-/// another dialect.
-pub(crate) fn is_grpc(value: &[u8]) -> bool {
-    subtype(value).is_some()
-}
-
 /// What follows `application/grpc`, without parameters: empty, or the subtype's name.
+/// `application/grpc-web` is another dialect.
 pub(crate) fn subtype(value: &[u8]) -> Option<&[u8]> {
     const BASE: &[u8] = b"application/grpc";
     let (base, rest) = value.split_at_checked(BASE.len())?;

@@ -21,8 +21,6 @@ pub enum FieldToken {
         /// It is POST.
         is_post: bool,
     },
-    /// `:scheme`
-    Scheme,
     /// `:authority`
     Authority,
     /// `host`
@@ -35,8 +33,6 @@ pub enum FieldToken {
     ContentType(Subtype),
     /// Any other `content-type`.
     ForeignContentType,
-    /// `te: trailers`
-    Te,
     /// `grpc-timeout`, in nanoseconds; what is longer than 64 bits hold is cut to that.
     Timeout(u64),
     /// A `grpc-timeout` that cannot be read.
@@ -51,7 +47,8 @@ pub enum FieldToken {
     GrpcMessage,
     /// `grpc-status-details-bin`
     StatusDetails,
-    /// A field without a meaning for calls: `content-length`, `grpc-message-type`.
+    /// A field that no reader of a call asks for: `:scheme`, `te`, `content-length`,
+    /// `grpc-message-type`.
     Ignored,
 }
 
@@ -69,6 +66,27 @@ pub enum FieldReuse {
 /// Where fields are written, in the order in which they are to travel.
 ///
 /// Names are in lower case. Names and values are valid (RFC 9110 §5).
+///
+/// ```
+/// use tramline_call::server_call::{write_head, write_trailers};
+/// use tramline_call::{FieldReuse, FieldSink, Metadata, Status, Subtype};
+///
+/// struct Lines(Vec<String>);
+///
+/// impl FieldSink for Lines {
+///     fn field(&mut self, name: &[u8], value: &[u8], _reuse: FieldReuse) {
+///         self.0.push(format!("{}: {}", name.escape_ascii(), value.escape_ascii()));
+///     }
+/// }
+///
+/// let mut lines = Lines(Vec::new());
+/// write_head(Subtype::NONE, &Metadata::new(), None, &mut lines);
+/// write_trailers(Some(&Status::not_found("no such book")), &Metadata::new(), &mut lines);
+/// assert_eq!(
+///     lines.0,
+///     [":status: 200", "content-type: application/grpc", "grpc-status: 5", "grpc-message: no such book"]
+/// );
+/// ```
 pub trait FieldSink {
     /// Takes one field.
     fn field(&mut self, name: &[u8], value: &[u8], reuse: FieldReuse);
@@ -93,12 +111,10 @@ pub fn classify(name: &[u8], value: &[u8], route: impl FnOnce(&[u8]) -> Option<u
         }
         b":authority" => (FieldToken::Authority, true),
         b":method" => (FieldToken::Method { is_post: value == b"POST" }, false),
-        b":scheme" => (FieldToken::Scheme, false),
         b":status" => (FieldToken::Status(status(value)), false),
         b"content-type" => content_type(value),
-        b"te" => (FieldToken::Te, false),
         b"host" => (FieldToken::Host, true),
-        b"content-length" => (FieldToken::Ignored, false),
+        b":scheme" | b"te" | b"content-length" => (FieldToken::Ignored, false),
         _ if name.starts_with(b"grpc-") => grpc_field(name, value),
         _ => metadata(name, value),
     }

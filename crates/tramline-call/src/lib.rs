@@ -9,6 +9,16 @@
 //! [`client_call::RequestParts`] and reads [`client_call::ResponseHead`]. Fields come with
 //! a [`FieldToken`] that [`field::classify`] made when they were first seen, so that a
 //! field that a peer repeats costs a comparison of small integers.
+//!
+//! # What allocates
+//!
+//! A call that succeeds allocates nothing here once its connection is warm: tokens are
+//! `Copy`; heads, trailers, timeouts and lists of encodings are written from the stack or
+//! from constants; OK is not a [`Status`]; an empty [`Metadata`] is a null pointer, and a
+//! [`RequestHead`](server_call::RequestHead) that is used again keeps the block that its
+//! metadata lies in; a message that lies in one piece of input is handed on where it lies.
+//! What does allocate: a client's metadata that is not empty (one block), messages in
+//! several pieces, and errors.
 #![no_std]
 #![forbid(unsafe_code)]
 

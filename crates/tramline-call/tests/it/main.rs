@@ -8,6 +8,7 @@ mod codec;
 mod conformance;
 mod encoding;
 mod envelope;
+mod hostile;
 mod mapping;
 mod metadata;
 mod percent;

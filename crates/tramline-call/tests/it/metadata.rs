@@ -149,11 +149,11 @@ fn removing_leaves_the_others() {
 #[test]
 fn setting_a_key_again_and_again_does_not_grow_memory() {
     let mut metadata = metadata(&[("other", "value")]);
-    for n in 0..100_000 {
+    for n in 0..20_000 {
         metadata.insert("k", &n.to_string()).unwrap();
         assert!(metadata.capacity() < 8 * 1024, "{n}: {}", metadata.capacity());
     }
-    assert_eq!(metadata.get("k"), Some("99999"));
+    assert_eq!(metadata.get("k"), Some("19999"));
     assert_eq!(metadata.get("other"), Some("value"));
 }
 
