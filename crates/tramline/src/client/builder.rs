@@ -23,6 +23,8 @@ use crate::tls::ClientTls;
 
 /// gRPC's channel idleness.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// HTTP/2's default; with less, what a reader holds back could stop the peer for good.
+const STREAM_WINDOW_LEN_MIN: u32 = 65_535;
 /// gRPC: a shorter one would close connections between two calls of one client.
 const IDLE_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
@@ -199,7 +201,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// Receive window of a stream at the start, in octets; it grows with bandwidth and delay.
+    /// Receive window of a stream at the start, in octets, at least 65,535; it grows with
+    /// bandwidth and delay.
     #[must_use]
     pub fn stream_window_len(mut self, len: u32) -> Self {
         self.engine.stream_window_len = len;
@@ -241,7 +244,8 @@ impl ChannelBuilder {
     /// # Errors
     /// The target cannot be read, a setting contradicts it or cannot be, or the system has
     /// no root certificates for `https://`.
-    pub fn build(self) -> Result<Channel, Error> {
+    pub fn build(mut self) -> Result<Channel, Error> {
+        self.engine.stream_window_len = self.engine.stream_window_len.max(STREAM_WINDOW_LEN_MIN);
         let target = match &self.target {
             Err(target) => target.clone(),
             Ok(text) if self.resolver.is_some() => Target::parse_any(text)?,

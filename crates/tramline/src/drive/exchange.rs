@@ -31,6 +31,8 @@ pub(crate) trait NoticeBoard: Send + Sync {
 
 /// Window is given back when this much was read, not octet by octet.
 const CONSUMED_LEN_MIN: usize = 16 * 1024;
+/// With this much unread, a message that is on its way gets no window beyond its own.
+const INBOUND_LEN_FULL: usize = 64 * 1024;
 
 /// What the owner takes from an outbox: the head first, then pieces, then `tail`.
 #[derive(Debug)]
@@ -73,8 +75,10 @@ impl Exchange {
     pub(crate) fn poll_take(&self, cx: &Context<'_>, spare: Vec<u8>) -> Poll<Result<Batch, InboundEnd>> {
         let (taken, consumed) = {
             let mut inbound = self.inbound.lock();
+            let was_full = inbound.len() >= INBOUND_LEN_FULL;
             let taken = inbound.poll_take(cx, spare);
-            (taken, inbound.consumed_len >= CONSUMED_LEN_MIN)
+            let has_room = was_full && inbound.len() < INBOUND_LEN_FULL;
+            (taken, has_room || inbound.consumed_len >= CONSUMED_LEN_MIN)
         };
         if consumed {
             self.notify(Notice::Consumed);
@@ -208,8 +212,9 @@ impl Exchange {
         self.inbound.lock().take_reader().is_some()
     }
 
-    pub(crate) fn inbound_len(&self) -> usize {
-        self.inbound.lock().len()
+    /// Whether so much is unread that more should wait.
+    pub(crate) fn is_inbound_full(&self) -> bool {
+        self.inbound.lock().len() >= INBOUND_LEN_FULL
     }
 
     /// Octets read since the last time, to be given back to the window.

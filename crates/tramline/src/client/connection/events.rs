@@ -12,10 +12,6 @@ use super::{Attempt, ClientSide, Progress};
 use crate::classify::Engine;
 use crate::client::call::{Outbox, ReplyBody, UnaryReply};
 
-/// A message longer than this gets its window back as it arrives, or it could never
-/// be complete.
-const GRANTED_MESSAGE_LEN_MIN: usize = 64 * 1024;
-
 impl ClientSide {
     pub(super) fn handle_head(&mut self, engine: &mut Engine, key: StreamKey, end_stream: bool, oversize: bool) {
         if oversize {
@@ -89,11 +85,7 @@ impl ClientSide {
             attempt.owed_len = input.len();
             exchange.push_message(message.compressed, message.frame, owed);
         }
-        let is_long = attempt.assembler.announced_len().is_some_and(|len| len > GRANTED_MESSAGE_LEN_MIN);
-        if is_long && exchange.inbound_len() < GRANTED_MESSAGE_LEN_MIN {
-            let granted = std::mem::take(&mut attempt.owed_len);
-            engine.release_capacity(key, granted);
-        }
+        self.give_window(engine, key);
         self.touch(key);
         Ok(())
     }

@@ -108,11 +108,16 @@ impl ClientSide {
         exchange.set_engine_len(engine.queued_len(key));
     }
 
-    /// Gives back the window of what a reader has read.
+    /// Gives back the window of what a reader has read, and of a message that is on its
+    /// way: a long one could never be complete otherwise.
     pub(super) fn give_window(&mut self, engine: &mut Engine, key: StreamKey) {
-        if let Some(exchange) = self.attempt_mut(key).and_then(|attempt| attempt.ticket.exchange.as_ref()) {
-            engine.release_capacity(key, exchange.take_consumed());
+        let Some(attempt) = self.attempt_mut(key) else { return };
+        let Some(exchange) = &attempt.ticket.exchange else { return };
+        let mut granted = exchange.take_consumed();
+        if attempt.assembler.announced_len().is_some() && !exchange.is_inbound_full() {
+            granted += std::mem::take(&mut attempt.owed_len);
         }
+        engine.release_capacity(key, granted);
     }
 }
 

@@ -7,10 +7,6 @@ use tramline_h2::StreamKey;
 use super::{ServerSide, Stage};
 use crate::classify::{Engine, EngineFields};
 
-/// A message longer than this gets its window back as it arrives, or it could never
-/// be complete.
-const GRANTED_MESSAGE_LEN_MIN: usize = 64 * 1024;
-
 impl ServerSide {
     pub(super) fn handle_stream_data(&mut self, engine: &mut Engine, key: StreamKey, bytes: &[u8], end_stream: bool) {
         let Some(call) = self.calls.get_mut(key) else { return };
@@ -33,11 +29,7 @@ impl ServerSide {
                 }
             }
         };
-        let is_long = call.assembler.pending_len() > GRANTED_MESSAGE_LEN_MIN;
-        if is_long && exchange.inbound_len() < GRANTED_MESSAGE_LEN_MIN {
-            let granted = std::mem::take(&mut call.owed_len);
-            engine.release_capacity(key, granted);
-        }
+        self.give_window(engine, key);
         if let Some(status) = failure {
             return self.fail_call(engine, key, status);
         }
@@ -107,10 +99,15 @@ impl ServerSide {
         exchange.set_engine_len(engine.queued_len(key));
     }
 
-    /// Gives back the window of what a handler has read.
+    /// Gives back the window of what a handler has read, and of a message that is on its
+    /// way: a long one could never be complete otherwise.
     pub(super) fn give_window(&mut self, engine: &mut Engine, key: StreamKey) {
-        if let Some(exchange) = self.calls.get_mut(key).and_then(|call| call.exchange.as_ref()) {
-            engine.release_capacity(key, exchange.take_consumed());
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let Some(exchange) = &call.exchange else { return };
+        let mut granted = exchange.take_consumed();
+        if call.assembler.announced_len().is_some() && !exchange.is_inbound_full() {
+            granted += std::mem::take(&mut call.owed_len);
         }
+        engine.release_capacity(key, granted);
     }
 }
