@@ -174,6 +174,18 @@ impl Builder {
         self.finish(&compiler::compile(&sources)?)
     }
 
+    /// Compiles `protos` as [`compile`](Self::compile) does, and generates nothing: a serialized
+    /// `FileDescriptorSet` with all imports and all comments, for tools.
+    ///
+    /// # Errors
+    ///
+    /// The schema is wrong, a file cannot be read, or an edition finds no `protoc`.
+    pub fn descriptor_set(&self, protos: &[impl AsRef<Path>]) -> Result<Vec<u8>, Error> {
+        let paths: Vec<PathBuf> = protos.iter().map(|path| path.as_ref().to_owned()).collect();
+        let sources = Sources::new(&paths, &self.includes, self.protoc.clone())?;
+        compiler::compile(&sources).map(|compiled| compiled.descriptor_set)
+    }
+
     /// Generates code for the files of a serialized `FileDescriptorSet`, which some other compiler wrote with all
     /// imports (`protoc --include_imports --include_source_info -o FILE`, `buf build -o FILE`).
     ///

@@ -61,3 +61,10 @@ pub use error::{Error, ErrorKind};
 pub fn compile(protos: &[impl AsRef<Path>]) -> Result<(), Error> {
     Builder::new().compile(protos)
 }
+
+/// The serialized `FileDescriptorSet` of a file that every import finds, `google/protobuf/any.proto` and its like,
+/// with what it imports: for tools that meet schemas whose makers left these files out.
+#[must_use]
+pub fn builtin_descriptor_set(name: &str) -> Option<Vec<u8>> {
+    compiler::builtin_set(name)
+}

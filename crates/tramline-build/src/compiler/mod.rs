@@ -50,6 +50,11 @@ enum Failure {
     Other(Error),
 }
 
+/// The descriptor set of a file that is built in, and of what it imports.
+pub(crate) fn builtin_set(name: &str) -> Option<Vec<u8>> {
+    protox::builtin(name)
+}
+
 /// Compiles `sources`.
 ///
 /// A schema error of the compiler in process is the last word only if no `protoc` accepts the schema: protox refuses

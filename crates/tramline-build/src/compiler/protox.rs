@@ -33,6 +33,14 @@ pub(super) fn compile(sources: &Sources) -> Result<Compiled, Failure> {
     })
 }
 
+/// The descriptor set of a file that is built in, and of what it imports.
+pub(super) fn builtin(name: &str) -> Option<Vec<u8>> {
+    let resolver = Resolver { includes: Vec::new(), well_known: GoogleFileResolver::new(), seen: Rc::default() };
+    let mut compiler = protox::Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).open_file(name).ok()?;
+    Some(compiler.encode_file_descriptor_set())
+}
+
 /// What the resolver came across.
 #[derive(Default)]
 struct Seen {

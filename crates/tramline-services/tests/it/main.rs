@@ -1,0 +1,3 @@
+//! The standard services, against the real server and client.
+
+mod generated;
