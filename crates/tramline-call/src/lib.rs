@@ -17,8 +17,8 @@
 //! from constants; OK is not a [`Status`]; an empty [`Metadata`] is a null pointer, and a
 //! [`RequestHead`](server_call::RequestHead) that is used again keeps the block that its
 //! metadata lies in; a message that lies in one piece of input is handed on where it lies.
-//! What does allocate: a client's metadata that is not empty (one block), messages in
-//! several pieces, and errors.
+//! What does allocate: metadata of a client that is not empty (three blocks for a
+//! handful of entries), messages in several pieces, and errors.
 #![no_std]
 #![forbid(unsafe_code)]
 

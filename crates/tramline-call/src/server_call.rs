@@ -281,12 +281,6 @@ impl RequestHead {
         &self.metadata
     }
 
-    /// Takes the metadata out, and with it the memory that the next head would use.
-    #[must_use]
-    pub fn take_metadata(&mut self) -> Metadata {
-        core::mem::take(&mut self.metadata)
-    }
-
     /// Forgets the request, and keeps memory for the next one.
     pub fn reset(&mut self) {
         self.metadata.clear();

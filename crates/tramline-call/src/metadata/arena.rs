@@ -24,12 +24,26 @@ struct Entry {
     is_sensitive: bool,
 }
 
+/// Room for the first entries, so that a handful of them is two allocations.
+const OCTETS_CAPACITY_MIN: usize = 192;
+const ENTRIES_CAPACITY_MIN: usize = 6;
+
 /// Entries one after another: `name`, `value` as it is on the wire.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Arena {
     octets: Vec<u8>,
     entries: Vec<Entry>,
     garbage_len: usize,
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Arena {
+            octets: Vec::with_capacity(OCTETS_CAPACITY_MIN),
+            entries: Vec::with_capacity(ENTRIES_CAPACITY_MIN),
+            garbage_len: 0,
+        }
+    }
 }
 
 impl Arena {

@@ -184,7 +184,7 @@ fn a_forwarded_user_agent_does_not_become_a_second_one() {
         crate::wire::classified(&[&crate::request::PLAIN[..], &[("user-agent", "other/1"), ("x-a", "1")]].concat());
     let mut head = tramline_call::server_call::RequestHead::default();
     head.read(crate::wire::refs(&fields), EncodingSet::IDENTITY).unwrap();
-    let forwarded = head.take_metadata();
+    let forwarded = head.metadata().clone();
     let recorder = Recorder::of(|sink| write_head(Subtype::NONE, &forwarded, None, sink));
     assert_eq!(recorder.lines()[2..], ["x-a: 1"]);
 }

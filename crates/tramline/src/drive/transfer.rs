@@ -2,12 +2,10 @@
 
 use bytes::Bytes;
 use tramline_call::codec::{Decode, Encode, Frame, Limits, SPLICE_LEN_MIN, Sink};
+use tramline_call::envelope::{PREFIX_LEN, check_sent_len, prefix};
 use tramline_call::{Encoding, Status};
 
 use crate::compression;
-
-/// Flag and length (gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message").
-pub(crate) const PREFIX_LEN: usize = 5;
 
 /// How messages of one type are written, without its codec's type.
 pub(crate) type EncodeFn<T> = fn(&T, &mut Sink<'_>) -> Result<(), Status>;
@@ -84,16 +82,11 @@ pub(crate) fn encode_into(
     let mut sink = Sink::new(out, splices);
     encode(&mut sink)?;
     let len = out.len() - start - PREFIX_LEN + splices.iter().map(|(_, piece)| piece.len()).sum::<usize>();
-    if len > packing.message_len_max {
-        return Err(Status::resource_exhausted(format!(
-            "message of {len} bytes is longer than the limit of {} bytes for sending",
-            packing.message_len_max
-        )));
-    }
+    check_sent_len(len, packing.message_len_max)?;
     if packing.is_compressed && packing.encoding != Encoding::Identity {
         return compress_tail(out, splices, start, packing.encoding);
     }
-    patch_prefix(out, start, 0, len)
+    patch_prefix(out, start, false, len)
 }
 
 fn compress_tail(out: &mut Vec<u8>, splices: &mut Splices, start: usize, encoding: Encoding) -> Result<(), Status> {
@@ -112,14 +105,11 @@ fn compress_tail(out: &mut Vec<u8>, splices: &mut Splices, start: usize, encodin
     }
     compression::compress(encoding, &plain, out)?;
     let len = out.len() - start - PREFIX_LEN;
-    patch_prefix(out, start, 1, len)
+    patch_prefix(out, start, true, len)
 }
 
-fn patch_prefix(out: &mut [u8], start: usize, flag: u8, len: usize) -> Result<(), Status> {
-    let len = u32::try_from(len)
-        .map_err(|_| Status::resource_exhausted(format!("message of {len} bytes does not fit a gRPC envelope")))?;
-    out[start] = flag;
-    out[start + 1..start + PREFIX_LEN].copy_from_slice(&len.to_be_bytes());
+fn patch_prefix(out: &mut [u8], start: usize, compressed: bool, len: usize) -> Result<(), Status> {
+    out[start..start + PREFIX_LEN].copy_from_slice(&prefix(compressed, len)?);
     Ok(())
 }
 

@@ -60,7 +60,7 @@ impl ServerSide {
         let mut slot = self.slots.take(call.route).unwrap_or_else(|| route.slot());
         let packing = self.shared.packing(call.head.accept());
         let start = Start {
-            metadata: call.head.take_metadata(),
+            metadata: call.head.metadata().clone(),
             context,
             message,
             exchange: call.exchange.clone(),
