@@ -1,7 +1,9 @@
 //! The server as a peer sees it: a raw HTTP/2 client on the other side of a socket.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error should fail")]
 
+mod client_answers;
 mod client_calls;
 mod raw_client;
+mod raw_server;
 mod services;
 mod unary;
