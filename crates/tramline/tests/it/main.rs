@@ -3,6 +3,7 @@
 
 mod client_answers;
 mod client_calls;
+mod client_channel;
 mod raw_client;
 mod raw_server;
 mod services;
