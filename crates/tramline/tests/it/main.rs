@@ -1,10 +1,15 @@
 //! The server as a peer sees it: a raw HTTP/2 client on the other side of a socket.
+//! The client as a peer sees it: a raw server. And both together.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error should fail")]
 
+mod cancellation;
 mod client_answers;
 mod client_calls;
 mod client_channel;
+mod panics;
 mod raw_client;
 mod raw_server;
 mod services;
+mod shutdown;
+mod streaming;
 mod unary;
