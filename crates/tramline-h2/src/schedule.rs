@@ -49,10 +49,10 @@ impl Schedule {
         }
     }
 
-    /// A stream closed: it does not stay in the lane that only the peer empties. Places
+    /// A blocked stream closed: it does not stay in the lane that only the peer empties. Places
     /// are swept when half are dead, so that many ends at once cost no more than each.
     pub(crate) fn remove(&mut self, key: StreamKey, store: &mut Store) {
-        let Some(stream) = store.get_mut(key).filter(|s| s.place == Place::Blocked) else { return };
+        let Some(stream) = store.get_mut(key) else { return };
         stream.place = Place::None;
         self.blocked_dead_count += 1;
         if self.blocked_dead_count * 2 > self.blocked.len() {
@@ -108,12 +108,11 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::Stream;
     use alloc::vec::Vec;
     use bytes::Bytes;
 
     fn stream(store: &mut Store, id: u32, len: usize) -> StreamKey {
-        let key = store.insert(Stream::new(id, false, 1 << 20, 1));
+        let key = store.insert(id, false, 1 << 20, 1);
         store.get_mut(key).unwrap().queue.push(Bytes::from(alloc::vec![0; len]));
         key
     }

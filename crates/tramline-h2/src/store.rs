@@ -9,14 +9,18 @@ use crate::stream::Stream;
 pub(crate) const NONE: u32 = u32::MAX;
 const BUCKET_COUNT_MIN: usize = 16;
 
-/// A slab of streams with an index of ids.
+/// The identifier of a slot without a stream: stream 0 is the connection.
+const VACANT: u32 = 0;
+
+/// A slab of streams with an index of ids. Slots are used again in place, with the
+/// memory of their queues.
 ///
 /// A peer's ids rise by two, so `id / 2` modulo the number of buckets spreads them
 /// perfectly; a chain holds what a hostile choice makes collide, and is no longer
 /// than the streams that may be open at once.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    slots: Vec<Option<Stream>>,
+    slots: Vec<Stream>,
     free: Vec<u32>,
     buckets: Vec<u32>,
     len: usize,
@@ -27,36 +31,32 @@ impl Store {
         self.len
     }
 
-    pub(crate) fn insert(&mut self, stream: Stream) -> StreamKey {
+    pub(crate) fn insert(&mut self, id: u32, local: bool, send_window: u32, receive_window: u32) -> StreamKey {
         if self.len >= self.buckets.len() {
             self.grow();
         }
-        let id = stream.id;
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = Some(stream);
-                slot
-            }
-            None => {
-                self.slots.push(Some(stream));
-                (self.slots.len() - 1) as u32
-            }
-        };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Stream::default());
+            (self.slots.len() - 1) as u32
+        });
+        if let Some(stream) = self.slots.get_mut(slot as usize) {
+            stream.begin(id, local, send_window, receive_window);
+        }
         self.link(slot, id);
         self.len += 1;
         StreamKey { slot, id }
     }
 
     fn bucket(&self, id: u32) -> usize {
-        (id >> 1) as usize & (self.buckets.len() - 1)
+        (id >> 1) as usize & self.buckets.len().wrapping_sub(1)
     }
 
     fn link(&mut self, slot: u32, id: u32) {
         let bucket = self.bucket(id);
-        let next = core::mem::replace(&mut self.buckets[bucket], slot);
-        if let Some(Some(stream)) = self.slots.get_mut(slot as usize) {
-            stream.next_in_bucket = next;
-        }
+        let (Some(first), Some(stream)) = (self.buckets.get_mut(bucket), self.slots.get_mut(slot as usize)) else {
+            return;
+        };
+        stream.next_in_bucket = core::mem::replace(first, slot);
     }
 
     fn grow(&mut self) {
@@ -64,7 +64,8 @@ impl Store {
         self.buckets.clear();
         self.buckets.resize(count, NONE);
         for slot in 0..self.slots.len() {
-            if let Some(id) = self.slots[slot].as_ref().map(|s| s.id) {
+            let id = self.slots[slot].id;
+            if id != VACANT {
                 self.link(slot as u32, id);
             }
         }
@@ -72,11 +73,8 @@ impl Store {
 
     /// The stream with this id, if it has a slot.
     pub(crate) fn find(&self, id: u32) -> Option<StreamKey> {
-        if self.buckets.is_empty() {
-            return None;
-        }
-        let mut slot = self.buckets[self.bucket(id)];
-        while let Some(Some(stream)) = self.slots.get(slot as usize) {
+        let mut slot = *self.buckets.get(self.bucket(id))?;
+        while let Some(stream) = self.slots.get(slot as usize) {
             if stream.id == id {
                 return Some(StreamKey { slot, id });
             }
@@ -85,32 +83,37 @@ impl Store {
         None
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: StreamKey) -> Option<&Stream> {
-        self.slots.get(key.slot as usize)?.as_ref().filter(|s| s.id == key.id)
+        self.slots.get(key.slot as usize).filter(|s| s.id == key.id)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Stream> {
-        self.slots.get_mut(key.slot as usize)?.as_mut().filter(|s| s.id == key.id)
+        self.slots.get_mut(key.slot as usize).filter(|s| s.id == key.id)
     }
 
-    pub(crate) fn remove(&mut self, key: StreamKey) -> Option<Stream> {
-        self.get(key)?;
-        self.unlink(key);
-        let stream = self.slots[key.slot as usize].take();
+    /// Frees the slot. False if the stream has none.
+    pub(crate) fn remove(&mut self, key: StreamKey) -> bool {
+        let Some(stream) = self.get_mut(key) else { return false };
+        let next = stream.next_in_bucket;
+        stream.id = VACANT;
+        stream.queue.clear();
+        self.unlink(key, next);
         self.free.push(key.slot);
         self.len -= 1;
-        stream
+        true
     }
 
-    fn unlink(&mut self, key: StreamKey) {
-        let next = self.get(key).map_or(NONE, |s| s.next_in_bucket);
+    fn unlink(&mut self, key: StreamKey, next: u32) {
         let bucket = self.bucket(key.id);
-        let mut slot = self.buckets[bucket];
-        if slot == key.slot {
-            self.buckets[bucket] = next;
+        let Some(first) = self.buckets.get_mut(bucket) else { return };
+        if *first == key.slot {
+            *first = next;
             return;
         }
-        while let Some(Some(stream)) = self.slots.get_mut(slot as usize) {
+        let mut slot = *first;
+        while let Some(stream) = self.slots.get_mut(slot as usize) {
             if stream.next_in_bucket == key.slot {
                 stream.next_in_bucket = next;
                 return;
@@ -127,14 +130,12 @@ impl Store {
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = StreamKey> + '_ {
-        self.slots
-            .iter()
-            .enumerate()
-            .filter_map(|(slot, stream)| stream.as_ref().map(|s| StreamKey { slot: slot as u32, id: s.id }))
+        let streams = self.slots.iter().enumerate().filter(|(_, stream)| stream.id != VACANT);
+        streams.map(|(slot, stream)| StreamKey { slot: slot as u32, id: stream.id })
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.slots.iter_mut().flatten()
+        self.slots.iter_mut().filter(|stream| stream.id != VACANT)
     }
 }
 
@@ -146,13 +147,13 @@ mod tests {
     fn ids_are_found_through_growth_collision_and_removal() {
         let mut store = Store::default();
         let ids: Vec<u32> = (0..200).map(|n| 1 + n * 64).collect();
-        let keys: Vec<_> = ids.iter().map(|&id| store.insert(Stream::new(id, false, 1, 1))).collect();
+        let keys: Vec<_> = ids.iter().map(|&id| store.insert(id, false, 1, 1)).collect();
         for (key, &id) in keys.iter().zip(&ids) {
             assert_eq!(store.find(id), Some(*key));
         }
         for key in keys.iter().step_by(3) {
-            assert!(store.remove(*key).is_some());
-            assert!(store.remove(*key).is_none());
+            assert!(store.remove(*key));
+            assert!(!store.remove(*key));
         }
         for (n, (key, &id)) in keys.iter().zip(&ids).enumerate() {
             assert_eq!(store.find(id), (n % 3 != 0).then_some(*key));
@@ -163,9 +164,9 @@ mod tests {
     #[test]
     fn a_reused_slot_is_not_the_old_stream() {
         let mut store = Store::default();
-        let old = store.insert(Stream::new(1, false, 1, 1));
+        let old = store.insert(1, false, 1, 1);
         store.remove(old);
-        let new = store.insert(Stream::new(3, false, 1, 1));
+        let new = store.insert(3, false, 1, 1);
         assert_eq!(old.index(), new.index());
         assert!(store.get(old).is_none());
         assert!(store.get(new).is_some());

@@ -69,8 +69,24 @@ impl SendQueue {
         self.len > 0 || self.end_stream || self.trailers.is_some()
     }
 
+    /// Drops what waits.
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        *self = SendQueue { notify: self.notify, ..SendQueue::default() };
+        self.notify = false;
+        if self.is_pending() {
+            self.drop_pending();
+        }
+    }
+
+    /// Keeps a moderate amount of memory.
+    #[inline(never)]
+    fn drop_pending(&mut self) {
+        const CHUNKS_KEPT_MAX: usize = 8;
+        self.chunks.clear();
+        self.chunks.shrink_to(CHUNKS_KEPT_MAX);
+        self.len = 0;
+        self.end_stream = false;
+        self.trailers = None;
     }
 }
 
@@ -118,24 +134,43 @@ pub(crate) struct Stream {
     pub(crate) next_in_bucket: u32,
 }
 
-impl Stream {
-    pub(crate) fn new(id: u32, local: bool, send_window: u32, receive_window: u32) -> Self {
+impl Default for Stream {
+    /// A slot without a stream.
+    fn default() -> Self {
         Stream {
-            id,
+            id: 0,
             state: State::Idle,
             receive_phase: ReceivePhase::Head,
-            send_window: Window::new(send_window),
-            receive_window: ReceiveWindow::new(receive_window),
+            send_window: Window::new(0),
+            receive_window: ReceiveWindow::new(0),
             content_length_left: None,
             retained_len: 0,
             queue: SendQueue::default(),
             place: Place::None,
-            held: true,
-            local,
+            held: false,
+            local: false,
             answered: false,
             informational_count: 0,
             next_in_bucket: crate::store::NONE,
         }
+    }
+}
+
+impl Stream {
+    /// Takes the slot for a new stream. The queue is empty already.
+    pub(crate) fn begin(&mut self, id: u32, local: bool, send_window: u32, receive_window: u32) {
+        self.id = id;
+        self.state = State::Idle;
+        self.receive_phase = ReceivePhase::Head;
+        self.send_window = Window::new(send_window);
+        self.receive_window = ReceiveWindow::new(receive_window);
+        self.content_length_left = None;
+        self.retained_len = 0;
+        self.place = Place::None;
+        self.held = true;
+        self.local = local;
+        self.answered = false;
+        self.informational_count = 0;
     }
 
     /// Octets of the queue that the stream's window lets go.

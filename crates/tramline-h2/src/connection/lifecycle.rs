@@ -8,6 +8,7 @@ use crate::event::{Event, StreamKey};
 use crate::frame::{STREAM_ID_MAX, flags, write_goaway, write_ping, write_reset};
 use crate::hpack::Classifier;
 use crate::state::State;
+use crate::stream::Place;
 use crate::timer::Timer;
 
 /// The PING between the two GOAWAY frames.
@@ -98,7 +99,9 @@ impl<C: Classifier> Connection<C> {
         self.queued_len -= stream.queue.len;
         stream.queue.clear();
         let (local, held) = (stream.local, stream.held);
-        self.schedule.remove(key, &mut self.store);
+        if stream.place == Place::Blocked {
+            self.schedule.remove(key, &mut self.store);
+        }
         if local {
             self.local_active = self.local_active.saturating_sub(1);
         }
@@ -130,7 +133,9 @@ impl<C: Classifier> Connection<C> {
         let retained_len = core::mem::take(&mut stream.retained_len);
         let will_end = !stream.local && (stream.queue.end_stream || stream.queue.trailers.is_some());
         let (state, local) = (stream.state, stream.local);
-        self.give_back(retained_len);
+        if retained_len > 0 {
+            self.give_back(retained_len);
+        }
         match state {
             State::Closed => self.remove_stream(key),
             State::HalfClosedLocal if !local => self.reset(key, Reason::NO_ERROR),

@@ -35,10 +35,12 @@ impl<C: Classifier> Connection<C> {
         input: &mut &'i [u8],
     ) -> Result<Option<Event<'i>>, ConnectionError> {
         self.now = now;
-        self.receive(input).map_err(|error| {
+        let outcome = self.receive(input);
+        if let Err(error) = outcome {
             *input = &[];
-            self.fail(error)
-        })
+            return Err(self.fail(error));
+        }
+        outcome
     }
 
     /// An event that needs no input: window opened, streams refused by GOAWAY.
@@ -51,13 +53,18 @@ impl<C: Classifier> Connection<C> {
             return Err(ConnectionError { kind: ErrorKind::Closed, ..error });
         }
         loop {
-            if let Some(event) = self.pending.pop_front() {
-                return Ok(Some(event));
+            if !self.pending.is_empty() {
+                return Ok(self.pending.pop_front());
             }
-            if let Some(event) = self.continue_data(input) {
-                return Ok(Some(event));
+            if self.partial.is_some() {
+                if let Some(event) = self.continue_data(input) {
+                    return Ok(Some(event));
+                }
+                if self.partial.is_some() {
+                    return Ok(None);
+                }
             }
-            if self.partial.is_some() || self.is_read_paused() || !self.take_preface(input)? {
+            if self.is_read_paused() || !self.take_preface(input)? {
                 return Ok(None);
             }
             let Some(head) = FrameHead::parse(input) else { return Ok(None) };
@@ -65,6 +72,9 @@ impl<C: Classifier> Connection<C> {
             if head.kind == FrameKind::Data {
                 if !self.start_data(head, input)? {
                     return Ok(None);
+                }
+                if let Some(event) = self.continue_data(input) {
+                    return Ok(Some(event));
                 }
                 continue;
             }

@@ -10,9 +10,9 @@ use crate::closed::Mark;
 use crate::error::{ConnectionError, Reason};
 use crate::event::{Event, StreamKey};
 use crate::frame::{FrameHead, flags, write_reset};
-use crate::hpack::{Classifier, FieldBlock, FieldKind, HpackError};
+use crate::hpack::{Classifier, FieldBlock, FieldKind, HpackError, section};
 use crate::state::{Input, State, Violation};
-use crate::stream::{ReceivePhase, Stream};
+use crate::stream::ReceivePhase;
 use crate::timer::Timer;
 
 /// Informational responses (1xx) that may precede one final response.
@@ -32,16 +32,6 @@ pub(super) struct OpenBlock {
 struct Section {
     content_length: Option<u64>,
     is_informational: bool,
-}
-
-impl Section {
-    /// Repeated lengths must agree (RFC 9110 §8.6).
-    fn add_content_length(&mut self, value: &[u8]) -> Option<()> {
-        let len = parse_content_length(value)?;
-        let agrees = self.content_length.is_none_or(|before| before == len);
-        self.content_length = Some(len);
-        agrees.then_some(())
-    }
 }
 
 /// What a section is expected to be.
@@ -150,20 +140,15 @@ impl<C: Classifier> Connection<C> {
             self.ledger.charge(Cost::Reset, self.now)?;
             return Ok(None);
         }
-        let key = self.insert_stream(stream_id, false);
         let oversize = self.fields.oversize();
-        let section = check_section(&self.fields, Expected::Request);
+        let section = check_section(&self.fields, Expected::Request).or(oversize.then(Section::default));
+        let key = self.insert_stream(stream_id, false);
         let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
         stream.state = if end_stream { State::HalfClosedRemote } else { State::Open };
         stream.receive_phase = ReceivePhase::Body;
-        let section = match section {
-            Some(section) => section,
-            None if oversize => Section::default(),
-            None => return self.refuse_malformed(key),
-        };
-        if end_stream && section.content_length.is_some_and(|len| len != 0) {
+        let Some(section) = section.filter(|s| !end_stream || s.content_length.unwrap_or(0) == 0) else {
             return self.refuse_malformed(key);
-        }
+        };
         stream.content_length_left = section.content_length;
         Ok(Some(Event::Headers { stream: key, end_stream, oversize }))
     }
@@ -177,8 +162,7 @@ impl<C: Classifier> Connection<C> {
     }
 
     pub(super) fn insert_stream(&mut self, stream_id: u32, local: bool) -> StreamKey {
-        let stream = Stream::new(stream_id, local, self.peer.initial_window_len, self.offered_window.largest());
-        self.store.insert(stream)
+        self.store.insert(stream_id, local, self.peer.initial_window_len, self.offered_window.largest())
     }
 
     /// A response or trailers on a stream that has a slot.
@@ -277,58 +261,45 @@ fn strip_front(head: FrameHead, payload: &[u8]) -> Result<&[u8], ConnectionError
 /// The rules of a section as a whole (RFC 9113 §8.1, §8.3); those of single fields
 /// were checked when they entered the table. `None` is malformed.
 fn check_section<T: Copy>(fields: &FieldBlock<T>, expected: Expected) -> Option<Section> {
-    let mut section = Section::default();
-    let mut seen = 0u32;
-    let mut is_past_pseudo = false;
-    let mut authority = None;
-    for field in fields.iter() {
-        let Some(bit) = pseudo_bit(field.kind) else {
-            is_past_pseudo = true;
-            match field.kind {
-                FieldKind::Regular | FieldKind::Te => {}
-                FieldKind::ContentLength => section.add_content_length(field.value)?,
-                // RFC 9113 §8.3.1: it must name what `:authority` names.
-                FieldKind::Host if authority.is_none_or(|a: &[u8]| a.eq_ignore_ascii_case(field.value)) => {}
-                // RFC 8441 is not offered, and CONNECT is not served.
-                _ => return None,
-            }
-            continue;
-        };
-        if is_past_pseudo || seen & bit != 0 {
-            return None;
+    let seen = fields.section();
+    let pseudo = seen & section::PSEUDO;
+    let is_complete = match expected {
+        Expected::Request => {
+            pseudo | section::AUTHORITY == section::METHOD | section::SCHEME | section::PATH | section::AUTHORITY
         }
-        seen |= bit;
+        Expected::Response => pseudo == section::STATUS,
+        Expected::Trailers => pseudo == 0,
+    };
+    if !is_complete || seen & section::MALFORMED != 0 {
+        return None;
+    }
+    let is_informational = seen & section::INFORMATIONAL != 0;
+    let content_length = if seen & section::DEPENDENT == 0 { None } else { check_values(fields)? };
+    Some(Section { content_length, is_informational })
+}
+
+/// Values that must agree with others; returns that of `content-length`. `None` is malformed.
+fn check_values<T: Copy>(fields: &FieldBlock<T>) -> Option<Option<u64>> {
+    let mut content_length = None;
+    let mut authority: Option<&[u8]> = None;
+    for field in fields.iter() {
         match field.kind {
             FieldKind::Authority => authority = Some(field.value),
-            FieldKind::StatusInformational => section.is_informational = true,
+            // RFC 9113 §8.3.1: it must name what `:authority` names.
+            FieldKind::Host if authority.is_some_and(|name| !name.eq_ignore_ascii_case(field.value)) => return None,
+            FieldKind::ContentLength => {
+                let len = parse_content_length(field.value)?;
+                // Repeated lengths must agree (RFC 9110 §8.6).
+                if content_length.is_some_and(|before| before != len) {
+                    return None;
+                }
+                content_length = Some(len);
+            }
             _ => {}
         }
     }
-    let is_complete = match expected {
-        Expected::Request => seen | AUTHORITY == METHOD | SCHEME | PATH | AUTHORITY,
-        Expected::Response => seen == STATUS,
-        Expected::Trailers => seen == 0,
-    };
-    is_complete.then_some(section)
+    Some(content_length)
 }
-
-/// Each pseudo-header once, in front of all other fields (RFC 9113 §8.3).
-const fn pseudo_bit(kind: FieldKind) -> Option<u32> {
-    match kind {
-        FieldKind::Method => Some(METHOD),
-        FieldKind::Scheme => Some(SCHEME),
-        FieldKind::Path => Some(PATH),
-        FieldKind::Authority => Some(AUTHORITY),
-        FieldKind::Status | FieldKind::StatusInformational => Some(STATUS),
-        _ => None,
-    }
-}
-
-const METHOD: u32 = 1;
-const SCHEME: u32 = 2;
-const PATH: u32 = 4;
-const AUTHORITY: u32 = 8;
-const STATUS: u32 = 16;
 
 fn parse_content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 19 {

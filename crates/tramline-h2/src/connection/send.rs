@@ -102,8 +102,10 @@ impl<C: Classifier> Connection<C> {
         self.closed.open(id);
         self.local_active += 1;
         let key = self.insert_stream(id, true);
+        if let Some(stream) = self.store.get_mut(key) {
+            stream.state = if end_stream { State::HalfClosedLocal } else { State::Open };
+        }
         self.write_section(key, end_stream, write);
-        self.enter(key, if end_stream { State::HalfClosedLocal } else { State::Open });
         Ok(key)
     }
 
@@ -133,7 +135,9 @@ impl<C: Classifier> Connection<C> {
         }
         stream.answered = true;
         self.write_section(key, end_stream, write);
-        self.enter_sent(key, state);
+        if end_stream {
+            self.enter_sent(key, state);
+        }
         Ok(())
     }
 
@@ -150,8 +154,8 @@ impl<C: Classifier> Connection<C> {
     /// go, does not want the rest of the request (RFC 9113 §8.1).
     pub(super) fn enter_sent(&mut self, key: StreamKey, state: State) {
         self.enter(key, state);
-        let is_done = self.store.get(key).is_some_and(|s| !s.held && !s.local && s.state == State::HalfClosedLocal);
-        if is_done {
+        let is_half = state == State::HalfClosedLocal;
+        if is_half && self.store.get(key).is_some_and(|s| !s.held && !s.local) {
             self.reset(key, crate::Reason::NO_ERROR);
         }
     }

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use super::ENTRY_OVERHEAD_LEN;
-use super::field::FieldKind;
+use super::decoder::BlockLimits;
+use super::field::{FieldKind, section, section::Effect};
 
 /// Memory above this is given back when the block is cleared.
 const OCTETS_KEPT_MAX: usize = 4 * 1024;
@@ -39,9 +40,30 @@ pub struct FieldRef<'a, T> {
 pub struct FieldBlock<T> {
     fields: Vec<Field<T>>,
     octets: Vec<u8>,
+    pub(super) tally: Tally,
+    /// Fields that came when the section was over a limit.
+    missing_count: usize,
+}
+
+/// What is summed up over the fields of a section.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
     list_len: usize,
-    field_count: usize,
-    oversize: bool,
+    /// Bits of [`section`]: those of all fields, those that may not come any more, and
+    /// those that came all the same.
+    section: u16,
+    forbidden: u16,
+    offences: u16,
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn add(&mut self, effect: Effect, len: usize) {
+        self.offences |= self.forbidden & effect.adds;
+        self.forbidden |= effect.forbids;
+        self.section |= effect.adds;
+        self.list_len += len + ENTRY_OVERHEAD_LEN;
+    }
 }
 
 impl<T: Copy> Default for FieldBlock<T> {
@@ -54,18 +76,24 @@ impl<T: Copy> FieldBlock<T> {
     /// An empty block.
     #[must_use]
     pub const fn new() -> Self {
-        FieldBlock { fields: Vec::new(), octets: Vec::new(), list_len: 0, field_count: 0, oversize: false }
+        FieldBlock {
+            fields: Vec::new(),
+            octets: Vec::new(),
+            tally: Tally { list_len: 0, section: 0, forbidden: 0, offences: 0 },
+            missing_count: 0,
+        }
     }
 
     /// Empties it, and keeps a moderate amount of memory.
     pub fn clear(&mut self) {
         self.fields.clear();
         self.octets.clear();
-        self.fields.shrink_to(FIELDS_KEPT_MAX);
-        self.octets.shrink_to(OCTETS_KEPT_MAX);
-        self.list_len = 0;
-        self.field_count = 0;
-        self.oversize = false;
+        if self.fields.capacity() > FIELDS_KEPT_MAX || self.octets.capacity() > OCTETS_KEPT_MAX {
+            self.fields.shrink_to(FIELDS_KEPT_MAX);
+            self.octets.shrink_to(OCTETS_KEPT_MAX);
+        }
+        self.tally = Tally::default();
+        self.missing_count = 0;
     }
 
     /// Gives back all memory that is not in use.
@@ -89,19 +117,19 @@ impl<T: Copy> FieldBlock<T> {
     /// The section's length as RFC 9113 §6.5.2 counts it, whatever was kept.
     #[must_use]
     pub fn list_len(&self) -> usize {
-        self.list_len
+        self.tally.list_len
     }
 
     /// The section's fields, whatever was kept.
     #[must_use]
     pub fn field_count(&self) -> usize {
-        self.field_count
+        self.fields.len() + self.missing_count
     }
 
     /// The section was over a limit: fields are missing.
     #[must_use]
     pub fn oversize(&self) -> bool {
-        self.oversize
+        self.missing_count > 0
     }
 
     /// The fields in their order.
@@ -114,6 +142,7 @@ impl<T: Copy> FieldBlock<T> {
     }
 
     /// Adds a field with its octets.
+    #[inline]
     pub fn push(&mut self, kind: FieldKind, token: T, name: &[u8], value: &[u8]) {
         let start = self.octets.len() as u32;
         self.octets.extend_from_slice(name);
@@ -122,22 +151,37 @@ impl<T: Copy> FieldBlock<T> {
         self.fields.push(Field { kind, token, start, name_len, value_len });
     }
 
+    /// Adds a field whose name and value stand side by side.
+    #[inline]
+    pub(super) fn push_joined(&mut self, kind: FieldKind, token: T, octets: &[u8], name_len: usize) {
+        let start = self.octets.len() as u32;
+        self.octets.extend_from_slice(octets);
+        let value_len = (octets.len() - name_len) as u32;
+        self.fields.push(Field { kind, token, start, name_len: name_len as u32, value_len });
+    }
+
     /// Adds a field that its token says all of.
+    #[inline]
     pub(super) fn push_token(&mut self, kind: FieldKind, token: T) {
         self.fields.push(Field { kind, token, start: 0, name_len: 0, value_len: 0 });
     }
 
-    /// Counts a field. False once the section is over `list_len_max` or `field_count_max`.
-    pub(super) fn count(
-        &mut self,
-        name_len: usize,
-        value_len: usize,
-        list_len_max: usize,
-        field_count_max: usize,
-    ) -> bool {
-        self.list_len += name_len + value_len + ENTRY_OVERHEAD_LEN;
-        self.field_count += 1;
-        self.oversize |= self.list_len > list_len_max || self.field_count > field_count_max;
-        !self.oversize
+    /// Whether one more field, counted in `tally`, is within the limits of its section.
+    /// Once one is not, none behind it is.
+    #[inline]
+    pub(super) fn has_room(&self, tally: &Tally, limits: &BlockLimits) -> bool {
+        tally.list_len <= limits.list_len_max && self.fields.len() < limits.field_count_max
+    }
+
+    /// A field is left out. False above the hard limit.
+    #[cold]
+    pub(super) fn leave_out(&mut self, tally: &Tally, limits: &BlockLimits) -> bool {
+        self.missing_count += 1;
+        tally.list_len <= limits.list_len_hard_max
+    }
+
+    /// What the section is as a whole: bits of [`section`].
+    pub(crate) fn section(&self) -> u16 {
+        self.tally.section | if self.tally.offences == 0 { 0 } else { section::MALFORMED }
     }
 }

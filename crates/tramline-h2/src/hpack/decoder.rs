@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::block::FieldBlock;
-use super::field::{Classified, Classifier, FieldKind, kind};
+use super::block::{FieldBlock, Tally};
+use super::field::{Classified, Classifier, FieldKind, kind, section};
 use super::ring::Ring;
 use super::static_table::{self, COMPLETE_COUNT};
 use super::{huffman, integer};
@@ -53,9 +53,10 @@ pub struct BlockLimits {
 /// What stands beside a table entry.
 #[derive(Clone, Copy, Debug)]
 struct Mark<T> {
-    kind: FieldKind,
     token: T,
+    kind: FieldKind,
     keep: bool,
+    effect: section::Effect,
 }
 
 impl<T> Mark<T> {
@@ -64,7 +65,7 @@ impl<T> Mark<T> {
         let kind = kind(name, value);
         // Of these the engine itself wants the octets.
         let is_needed = matches!(kind, FieldKind::ContentLength | FieldKind::Authority | FieldKind::Host);
-        Mark { kind, token, keep: keep || is_needed }
+        Mark { token, kind, keep: keep || is_needed, effect: kind.effect() }
     }
 }
 
@@ -138,15 +139,37 @@ impl<C: Classifier> Decoder<C> {
         self.decode_size_updates(&mut input)?;
         while let Some(&first) = input.first() {
             match first {
-                0x80.. => self.decode_indexed(&mut input, limits, out)?,
-                0x40.. => self.decode_literal(&mut input, 6, true, limits, out)?,
+                0x80..=0xfe => self.decode_run(&mut input, &limits, out)?,
+                0xff => {
+                    let index = integer::decode(&mut input, 7).ok_or(HpackError::Malformed)?;
+                    let mut tally = out.tally;
+                    self.push_indexed(index, &limits, &mut tally, out)?;
+                    out.tally = tally;
+                }
+                0x40.. => self.decode_literal(&mut input, 6, true, &limits, out)?,
                 0x20.. => return Err(HpackError::InvalidSizeUpdate),
-                _ => self.decode_literal(&mut input, 4, false, limits, out)?,
-            }
-            if out.list_len() > limits.list_len_hard_max {
-                return Err(HpackError::ListTooLong);
+                _ => self.decode_literal(&mut input, 4, false, &limits, out)?,
             }
         }
+        Ok(())
+    }
+
+    /// Fields whose indices are one octet each, which is what most blocks are made of:
+    /// the sums stay in registers.
+    fn decode_run(
+        &self,
+        input: &mut &[u8],
+        limits: &BlockLimits,
+        out: &mut FieldBlock<C::Token>,
+    ) -> Result<(), HpackError> {
+        let mut rest = *input;
+        let mut tally = out.tally;
+        while let [first @ 0x80..=0xfe, after @ ..] = rest {
+            rest = after;
+            self.push_indexed(usize::from(first & 0x7f), limits, &mut tally, out)?;
+        }
+        out.tally = tally;
+        *input = rest;
         Ok(())
     }
 
@@ -169,24 +192,53 @@ impl<C: Classifier> Decoder<C> {
     }
 
     /// RFC 7541 §6.1.
-    fn decode_indexed(
-        &mut self,
-        input: &mut &[u8],
-        limits: BlockLimits,
+    #[inline(always)]
+    fn push_indexed(
+        &self,
+        index: usize,
+        limits: &BlockLimits,
+        tally: &mut Tally,
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
-        let index = integer::decode(input, 7).ok_or(HpackError::Malformed)?;
-        if let Some(at) = index.checked_sub(static_table::STATIC_TABLE.len() + 1) {
-            let entry = self.table.get(at).ok_or(HpackError::InvalidIndex)?;
-            push(out, limits, entry.mark, entry.name, entry.value);
-            return Ok(());
+        let Some(at) = index.checked_sub(static_table::STATIC_TABLE.len() + 1) else {
+            return self.push_static(index, limits, tally, out);
+        };
+        let entry = self.table.get(at).ok_or(HpackError::InvalidIndex)?;
+        let mark = entry.mark();
+        tally.add(mark.effect, entry.len());
+        if !out.has_room(tally, limits) {
+            return leave_out(out, limits, tally);
         }
+        if mark.keep {
+            out.push_joined(mark.kind, mark.token, entry.octets(), entry.name_len());
+        } else {
+            out.push_token(mark.kind, mark.token);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn push_static(
+        &self,
+        index: usize,
+        limits: &BlockLimits,
+        tally: &mut Tally,
+        out: &mut FieldBlock<C::Token>,
+    ) -> Result<(), HpackError> {
         let (name, value) = static_table::get(index).ok_or(HpackError::InvalidIndex)?;
         let mark = match self.complete.get(index - 1) {
             Some(mark) => *mark,
             None => Mark::of(&self.classifier, name, value),
         };
-        push(out, limits, mark, name, value);
+        tally.add(mark.effect, name.len() + value.len());
+        if !out.has_room(tally, limits) {
+            return leave_out(out, limits, tally);
+        }
+        if mark.keep {
+            out.push(mark.kind, mark.token, name, value);
+        } else {
+            out.push_token(mark.kind, mark.token);
+        }
         Ok(())
     }
 
@@ -196,7 +248,7 @@ impl<C: Classifier> Decoder<C> {
         input: &mut &[u8],
         prefix_bits: u32,
         is_inserted: bool,
-        limits: BlockLimits,
+        limits: &BlockLimits,
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
         let index = integer::decode(input, prefix_bits).ok_or(HpackError::Malformed)?;
@@ -207,13 +259,21 @@ impl<C: Classifier> Decoder<C> {
             Some(at) => {
                 // An insertion may evict the very entry that lends its name (RFC 7541 §4.4).
                 name_buffer.clear();
-                name_buffer.extend_from_slice(self.table.get(at).ok_or(HpackError::InvalidIndex)?.name);
+                name_buffer.extend_from_slice(self.table.get(at).ok_or(HpackError::InvalidIndex)?.name());
                 name_buffer
             }
         };
         let value = decode_string(input, value_buffer)?;
         let mark = Mark::of(&self.classifier, name, value);
-        push(out, limits, mark, name, value);
+        out.tally.add(mark.effect, name.len() + value.len());
+        let tally = out.tally;
+        if !out.has_room(&tally, limits) {
+            leave_out(out, limits, &tally)?;
+        } else if mark.keep {
+            out.push(mark.kind, mark.token, name, value);
+        } else {
+            out.push_token(mark.kind, mark.token);
+        }
         if is_inserted {
             self.table.insert(name, value, mark);
         }
@@ -246,14 +306,6 @@ fn decode_string<'a, 'i: 'a>(input: &mut &'i [u8], buffer: &'a mut Vec<u8>) -> R
     Ok(buffer)
 }
 
-/// Counts a field, and keeps it while the section is within its limits.
-fn push<T: Copy>(out: &mut FieldBlock<T>, limits: BlockLimits, mark: Mark<T>, name: &[u8], value: &[u8]) {
-    if !out.count(name.len(), value.len(), limits.list_len_max, limits.field_count_max) {
-        return;
-    }
-    if mark.keep {
-        out.push(mark.kind, mark.token, name, value);
-    } else {
-        out.push_token(mark.kind, mark.token);
-    }
+fn leave_out<T: Copy>(out: &mut FieldBlock<T>, limits: &BlockLimits, tally: &Tally) -> Result<(), HpackError> {
+    if out.leave_out(tally, limits) { Ok(()) } else { Err(HpackError::ListTooLong) }
 }

@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::ring::Ring;
+use super::index::Index;
+use super::ring::{Entry, Ring};
 use super::static_table::{self, STATIC_TABLE};
 use super::{ENTRY_OVERHEAD_LEN, huffman, integer};
 
@@ -21,37 +22,69 @@ pub enum Indexing {
     Never,
 }
 
-/// Two hashes of an entry: of its name, and of both.
+/// The first and the last octets of a string, at most eight each. With its length they
+/// say all of one that has no more than [`ENDS_LEN_MAX`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Hashes {
-    name: u32,
-    field: u32,
-}
+struct Ends(u64, u64);
 
-impl Hashes {
-    fn of(name: &[u8], value: &[u8]) -> Self {
-        let name_hash = fold(0x9e37_79b9_7f4a_7c15, name);
-        let field_hash = fold(name_hash, value);
-        Hashes { name: (name_hash >> 32) as u32, field: (field_hash >> 32) as u32 }
+const ENDS_LEN_MAX: usize = 16;
+
+impl Ends {
+    #[inline]
+    fn of(octets: &[u8]) -> Self {
+        if let (Some(front), Some(back)) = (octets.first_chunk(), octets.last_chunk()) {
+            return Ends(u64::from_le_bytes(*front), u64::from_le_bytes(*back));
+        }
+        if let (Some(front), Some(back)) = (octets.first_chunk(), octets.last_chunk()) {
+            return Ends(u64::from(u32::from_le_bytes(*front)), u64::from(u32::from_le_bytes(*back)));
+        }
+        Ends(octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)), 0)
+    }
+
+    /// What differs in the middle alone collides, which costs a comparison.
+    #[inline]
+    fn mix(self, seed: u64, len: usize) -> u64 {
+        let mixed = (seed ^ self.0).wrapping_mul(0x2545_f491_4f6c_dd1d).rotate_left(29);
+        (mixed ^ self.1 ^ len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 
-/// Eight octets a step. Collisions only cost a comparison: entries are compared whole.
-fn fold(seed: u64, octets: &[u8]) -> u64 {
-    let mut hash = seed ^ octets.len() as u64;
-    let (chunks, rest) = octets.as_chunks::<8>();
-    for chunk in chunks {
-        hash = (hash ^ u64::from_le_bytes(*chunk)).wrapping_mul(0x2545_f491_4f6c_dd1d).rotate_left(29);
+/// What is looked up: a field, and what is derived from it once.
+struct Wanted<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    ends: [Ends; 2],
+}
+
+impl Wanted<'_> {
+    fn name_hash(&self) -> u64 {
+        self.ends[0].mix(0x9e37_79b9_7f4a_7c15, self.name.len())
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    (hash ^ u64::from_le_bytes(last)).wrapping_mul(0x2545_f491_4f6c_dd1d)
+
+    /// The best bits of a product are its high ones.
+    fn field_hash(&self, name_hash: u64) -> u32 {
+        (self.ends[1].mix(name_hash, self.value.len()) >> 32) as u32
+    }
+
+    #[inline]
+    fn is(&self, entry: &Entry<'_, [Ends; 2]>) -> bool {
+        let (name_len, len) = (self.name.len(), self.name.len() + self.value.len());
+        if entry.mark() != self.ends || entry.name_len() != name_len || entry.len() != len {
+            return false;
+        }
+        let is_all_said = name_len <= ENDS_LEN_MAX && self.value.len() <= ENDS_LEN_MAX;
+        is_all_said || (entry.name() == self.name && entry.value() == self.value)
+    }
 }
 
 /// The encoding side of one connection.
 #[derive(Debug)]
 pub struct Encoder {
-    table: Ring<Hashes>,
+    table: Ring<[Ends; 2]>,
+    /// Entries by the hash of name and value.
+    fields: Index,
+    /// Entries by the hash of their name.
+    names: Index,
     /// What we use at most, whatever the peer allows.
     table_size_cap: usize,
     /// The lowest limit since the last block, and whether the limit changed.
@@ -62,7 +95,13 @@ impl Encoder {
     /// An encoder with an empty table of at most `table_size_cap` octets.
     #[must_use]
     pub fn new(table_size_cap: usize) -> Self {
-        let mut encoder = Encoder { table: Ring::new(4096), table_size_cap, lowest_size: None };
+        let mut encoder = Encoder {
+            table: Ring::new(4096),
+            fields: Index::default(),
+            names: Index::default(),
+            table_size_cap,
+            lowest_size: None,
+        };
         if table_size_cap < 4096 {
             encoder.set_peer_table_size(4096);
         }
@@ -81,8 +120,15 @@ impl Encoder {
     }
 
     /// To be called at the start of each block.
+    #[inline]
     pub fn begin_block(&mut self, out: &mut Vec<u8>) {
-        let Some(lowest) = self.lowest_size.take() else { return };
+        if let Some(lowest) = self.lowest_size.take() {
+            self.announce_sizes(lowest, out);
+        }
+    }
+
+    #[cold]
+    fn announce_sizes(&self, lowest: usize, out: &mut Vec<u8>) {
         // RFC 7541 §4.2: the smallest size in between, then the final one.
         if lowest < self.table.size_max() {
             integer::encode(lowest, 5, 0x20, out);
@@ -103,25 +149,44 @@ impl Encoder {
             let index = static_table::find_name(name);
             return encode_literal(index, name, value, 4, first, out);
         }
-        let hashes = Hashes::of(name, value);
-        let same = |entry: &Hashes| *entry == hashes;
-        if let Some(index) = self.table.find(same, |n, v| n == name && v == value) {
-            integer::encode(STATIC_TABLE.len() + 1 + index, 7, 0x80, out);
-            return;
+        let wanted = Wanted { name, value, ends: [Ends::of(name), Ends::of(value)] };
+        let name_hash = wanted.name_hash();
+        let field_hash = wanted.field_hash(name_hash);
+        let found = self.fields.find(field_hash, |number| {
+            let (index, entry) = self.table.numbered(number)?;
+            wanted.is(&entry).then_some(index)
+        });
+        match found {
+            Some(index) => integer::encode(STATIC_TABLE.len() + 1 + index, 7, 0x80, out),
+            None => self.encode_new(&wanted, (name_hash >> 32) as u32, field_hash, out),
         }
+    }
+
+    /// A field that the table does not hold, and is to hold from now on.
+    #[inline(never)]
+    fn encode_new(&mut self, wanted: &Wanted<'_>, name_hash: u32, field_hash: u32, out: &mut Vec<u8>) {
+        let (name, value) = (wanted.name, wanted.value);
         let index = static_table::find_name(name).or_else(|| {
-            let index = self.table.find(|entry| entry.name == hashes.name, |n, _| n == name)?;
+            let index = self.names.find(name_hash, |number| {
+                let (index, entry) = self.table.numbered(number)?;
+                (entry.name() == name).then_some(index)
+            })?;
             Some(STATIC_TABLE.len() + 1 + index)
         });
         // A field longer than half of the table would throw out all that is worth keeping.
-        if name.len() + value.len() + ENTRY_OVERHEAD_LEN > self.table.size_max() / 2 {
+        let size_max = self.table.size_max();
+        if name.len() + value.len() + ENTRY_OVERHEAD_LEN > size_max / 2 {
             return encode_literal(index, name, value, 4, 0, out);
         }
         encode_literal(index, name, value, 6, 0x40, out);
-        self.table.insert(name, value, hashes);
+        if let Some(number) = self.table.insert(name, value, wanted.ends) {
+            self.fields.insert(field_hash, number, size_max);
+            self.names.insert(name_hash, number, size_max);
+        }
     }
 }
 
+#[inline(never)]
 fn encode_literal(index: Option<usize>, name: &[u8], value: &[u8], prefix_bits: u32, first: u8, out: &mut Vec<u8>) {
     integer::encode(index.unwrap_or(0), prefix_bits, first, out);
     if index.is_none() {

@@ -32,6 +32,54 @@ pub enum FieldKind {
     Malformed,
 }
 
+/// What the fields of a section are together, a bit each. The low five are the
+/// pseudo-headers, which may come once each, and only in front (RFC 9113 §8.3).
+pub(crate) mod section {
+    pub(crate) const METHOD: u16 = 1;
+    pub(crate) const SCHEME: u16 = 2;
+    pub(crate) const PATH: u16 = 4;
+    pub(crate) const AUTHORITY: u16 = 8;
+    pub(crate) const STATUS: u16 = 16;
+    pub(crate) const PSEUDO: u16 = 31;
+    /// `:status` is 1xx.
+    pub(crate) const INFORMATIONAL: u16 = 32;
+    /// A field that is no pseudo-header.
+    pub(crate) const REGULAR: u16 = 64;
+    /// A field whose value says something about others: `content-length`, `host`.
+    pub(crate) const DEPENDENT: u16 = 128;
+    pub(crate) const MALFORMED: u16 = 256;
+
+    /// What one field does to its section.
+    #[derive(Clone, Copy, Debug)]
+    pub(in crate::hpack) struct Effect {
+        /// The bits that it adds.
+        pub(in crate::hpack) adds: u16,
+        /// The bits that nothing behind it may add.
+        pub(in crate::hpack) forbids: u16,
+    }
+}
+
+impl FieldKind {
+    /// What this field does to its section: a pseudo-header comes once, and none comes
+    /// behind another field.
+    pub(super) const fn effect(self) -> section::Effect {
+        let adds = match self {
+            FieldKind::Method => section::METHOD,
+            FieldKind::Scheme => section::SCHEME,
+            FieldKind::Authority => section::AUTHORITY,
+            FieldKind::Path => section::PATH,
+            FieldKind::Status => section::STATUS,
+            FieldKind::StatusInformational => section::STATUS | section::INFORMATIONAL,
+            FieldKind::Regular | FieldKind::Te => section::REGULAR,
+            FieldKind::ContentLength | FieldKind::Host => section::REGULAR | section::DEPENDENT,
+            // RFC 8441 is not offered, and CONNECT is not served.
+            FieldKind::MethodConnect | FieldKind::Protocol | FieldKind::Malformed => section::MALFORMED,
+        };
+        let forbids = if adds & section::REGULAR == 0 { adds & section::PSEUDO } else { section::PSEUDO };
+        section::Effect { adds, forbids }
+    }
+}
+
 /// A classifier's answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Classified<T> {

@@ -7,6 +7,7 @@ const CONTINUATION_COUNT_MAX: u32 = 5;
 
 /// Reads an integer whose prefix has `prefix_bits` bits. `None` is a malformed or
 /// endless one.
+#[inline]
 pub(super) fn decode(input: &mut &[u8], prefix_bits: u32) -> Option<usize> {
     let (&first, rest) = input.split_first()?;
     *input = rest;
@@ -28,6 +29,7 @@ pub(super) fn decode(input: &mut &[u8], prefix_bits: u32) -> Option<usize> {
 }
 
 /// Writes an integer behind the bits of `first` above its prefix.
+#[inline]
 pub(super) fn encode(value: usize, prefix_bits: u32, first: u8, out: &mut Vec<u8>) {
     let mask = (1usize << prefix_bits) - 1;
     if value < mask {

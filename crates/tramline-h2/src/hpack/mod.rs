@@ -5,6 +5,7 @@ mod decoder;
 mod encoder;
 mod field;
 mod huffman;
+mod index;
 mod integer;
 mod ring;
 mod static_table;
@@ -12,6 +13,7 @@ mod static_table;
 pub use block::{FieldBlock, FieldRef};
 pub use decoder::{BlockLimits, Decoder, HpackError};
 pub use encoder::{Encoder, Indexing};
+pub(crate) use field::section;
 pub use field::{Classified, Classifier, FieldKind, Opaque};
 
 /// What an entry costs beyond its octets (RFC 7541 §4.1, RFC 9113 §6.5.2).

@@ -1,15 +1,16 @@
 //! The dynamic table (RFC 7541 §2.3.2): entries of octets, oldest out first.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::ENTRY_OVERHEAD_LEN;
 
 /// Octets of evicted entries that may stand in front before they are removed.
 const DEAD_LEN_MIN: usize = 1024;
+/// Slots of evicted entries that may stand in front before they are removed.
+const DEAD_COUNT_MIN: usize = 32;
 
 #[derive(Clone, Copy, Debug)]
-struct Slot<T> {
+pub(super) struct Slot<T> {
     start: usize,
     name_len: u32,
     value_len: u32,
@@ -22,11 +23,40 @@ impl<T> Slot<T> {
     }
 }
 
-/// One entry.
+/// One entry: its name and value side by side, sliced when asked for.
+#[derive(Clone, Copy)]
 pub(super) struct Entry<'a, T> {
-    pub(super) name: &'a [u8],
-    pub(super) value: &'a [u8],
-    pub(super) mark: T,
+    table: &'a [u8],
+    start: usize,
+    slot: &'a Slot<T>,
+}
+
+impl<'a, T: Copy> Entry<'a, T> {
+    pub(super) fn mark(&self) -> T {
+        self.slot.mark
+    }
+
+    /// Octets of name and value.
+    pub(super) fn len(&self) -> usize {
+        self.slot.len()
+    }
+
+    pub(super) fn name_len(&self) -> usize {
+        self.slot.name_len as usize
+    }
+
+    /// Name and value without a boundary.
+    pub(super) fn octets(&self) -> &'a [u8] {
+        self.table.get(self.start..).and_then(|octets| octets.get(..self.slot.len())).unwrap_or_default()
+    }
+
+    pub(super) fn name(&self) -> &'a [u8] {
+        self.octets().get(..self.name_len()).unwrap_or_default()
+    }
+
+    pub(super) fn value(&self) -> &'a [u8] {
+        self.octets().get(self.name_len()..).unwrap_or_default()
+    }
 }
 
 /// A dynamic table whose entries carry a mark. Nothing is allocated for an entry by
@@ -36,14 +66,18 @@ pub(super) struct Ring<T> {
     octets: Vec<u8>,
     /// Offset of `octets[0]`: what was removed in front.
     base: usize,
-    slots: VecDeque<Slot<T>>,
+    /// Oldest first; those before `first` have left the table.
+    slots: Vec<Slot<T>>,
+    first: usize,
     size: usize,
     size_max: usize,
+    /// Entries that were ever inserted; each is named by its number in this count.
+    inserted: u32,
 }
 
 impl<T: Copy> Ring<T> {
     pub(super) fn new(size_max: usize) -> Self {
-        Ring { octets: Vec::new(), base: 0, slots: VecDeque::new(), size: 0, size_max }
+        Ring { octets: Vec::new(), base: 0, slots: Vec::new(), first: 0, size: 0, size_max, inserted: 0 }
     }
 
     pub(super) fn size_max(&self) -> usize {
@@ -57,56 +91,66 @@ impl<T: Copy> Ring<T> {
     pub(super) fn set_size_max(&mut self, size_max: usize) {
         self.size_max = size_max;
         self.evict(0);
-        if self.slots.is_empty() {
+        if self.size == 0 {
+            self.base += self.octets.len();
             self.octets = Vec::new();
-            self.slots = VecDeque::new();
+            self.slots = Vec::new();
+            self.first = 0;
         }
     }
 
-    /// Adds an entry as the newest; one that is too long empties the table (RFC 7541 §4.4).
-    pub(super) fn insert(&mut self, name: &[u8], value: &[u8], mark: T) {
+    /// Adds an entry as the newest, and names it; one that is too long empties the table
+    /// (RFC 7541 §4.4).
+    pub(super) fn insert(&mut self, name: &[u8], value: &[u8], mark: T) -> Option<u32> {
         let size = name.len() + value.len() + ENTRY_OVERHEAD_LEN;
         self.evict(size);
         if size > self.size_max {
-            return;
+            return None;
         }
         let start = self.base + self.octets.len();
         self.octets.extend_from_slice(name);
         self.octets.extend_from_slice(value);
-        self.slots.push_back(Slot { start, name_len: name.len() as u32, value_len: value.len() as u32, mark });
+        self.slots.push(Slot { start, name_len: name.len() as u32, value_len: value.len() as u32, mark });
         self.size += size;
+        let number = self.inserted;
+        self.inserted = number.wrapping_add(1);
+        Some(number)
     }
 
     /// Makes room for `size`.
     fn evict(&mut self, size: usize) {
         while self.size + size > self.size_max {
-            let Some(slot) = self.slots.pop_front() else { break };
+            let Some(slot) = self.slots.get(self.first) else { break };
             self.size -= slot.len() + ENTRY_OVERHEAD_LEN;
+            self.first += 1;
         }
-        let live = self.slots.front().map_or(self.base + self.octets.len(), |slot| slot.start);
-        let dead = live - self.base;
-        if dead >= DEAD_LEN_MIN && dead * 2 >= self.octets.len() {
-            self.octets.drain(..dead);
+        let live = self.slots.get(self.first).map_or(self.base + self.octets.len(), |slot| slot.start);
+        let dead_len = live - self.base;
+        if dead_len >= DEAD_LEN_MIN && dead_len * 2 >= self.octets.len() {
+            self.octets.drain(..dead_len);
             self.base = live;
+        }
+        if self.first >= DEAD_COUNT_MIN && self.first * 2 >= self.slots.len() {
+            self.slots.drain(..self.first);
+            self.first = 0;
         }
     }
 
     /// The entry at `index`, 0 being the newest.
+    #[inline]
     pub(super) fn get(&self, index: usize) -> Option<Entry<'_, T>> {
-        let at = self.slots.len().checked_sub(index + 1)?;
-        let slot = self.slots.get(at)?;
-        let octets = self.octets.get(slot.start - self.base..)?.get(..slot.len())?;
-        let (name, value) = octets.split_at(slot.name_len as usize);
-        Some(Entry { name, value, mark: slot.mark })
+        if index >= self.slots.len() - self.first {
+            return None;
+        }
+        let slot = self.slots.get(self.slots.len() - 1 - index)?;
+        Some(Entry { table: &self.octets, start: slot.start - self.base, slot })
     }
 
-    /// The index of the newest entry whose mark and octets fit.
-    pub(super) fn find(&self, is_marked: impl Fn(&T) -> bool, fits: impl Fn(&[u8], &[u8]) -> bool) -> Option<usize> {
-        let newest_first = self.slots.iter().rev().enumerate();
-        newest_first
-            .filter(|(_, slot)| is_marked(&slot.mark))
-            .map(|(index, _)| index)
-            .find(|&index| self.get(index).is_some_and(|entry| fits(entry.name, entry.value)))
+    /// The entry with this number, and the index at which it stands, if it is still here.
+    #[inline]
+    pub(super) fn numbered(&self, number: u32) -> Option<(usize, Entry<'_, T>)> {
+        let index = self.inserted.wrapping_sub(number).wrapping_sub(1) as usize;
+        Some((index, self.get(index)?))
     }
 }
 
@@ -120,7 +164,7 @@ mod tests {
         ring.insert(b"a", b"1", 1);
         ring.insert(b"b", b"2", 2);
         ring.insert(b"c", b"3", 3);
-        let marks: Vec<_> = (0..3).filter_map(|n| ring.get(n).map(|e| (e.name.to_vec(), e.mark))).collect();
+        let marks: Vec<_> = (0..3).filter_map(|n| ring.get(n).map(|e| (e.name().to_vec(), e.mark()))).collect();
         assert_eq!(marks, [(b"c".to_vec(), 3), (b"b".to_vec(), 2)]);
         assert_eq!(ring.size(), 68);
     }
@@ -139,9 +183,11 @@ mod tests {
         let mut ring = Ring::new(4096);
         for n in 0..100_000u32 {
             ring.insert(b"name", &n.to_be_bytes(), n);
-            assert_eq!(ring.get(0).map(|e| e.mark), Some(n));
+            assert_eq!(ring.get(0).map(|e| e.mark()), Some(n));
         }
-        assert!(ring.octets.capacity() < 16 * 1024);
-        assert_eq!(ring.find(|_| true, |_, value| value == 99_990u32.to_be_bytes()), Some(9));
+        assert!(ring.octets.capacity() < 16 * 1024 && ring.slots.capacity() < 1024);
+        let (index, entry) = ring.numbered(99_990).unwrap();
+        assert_eq!((index, entry.value()), (9, &99_990u32.to_be_bytes()[..]));
+        assert!(ring.numbered(99_000).is_none() && ring.numbered(100_000).is_none());
     }
 }
