@@ -151,6 +151,12 @@ fn a_head_that_is_used_again_forgets() {
     assert_eq!(head.metadata().get("x-b"), Some("2"));
     head.reset();
     assert!(head.metadata().is_empty() && head.authority().is_empty() && head.route().is_none());
+    let fields = classified(
+        &[&PLAIN[..5], &[("content-type", "application/grpc+json"), ("grpc-accept-encoding", "br")]].concat(),
+    );
+    head.read(refs(&fields), EncodingSet::IDENTITY).unwrap();
+    head.reset();
+    assert_eq!((head.subtype(), head.accept()), (Subtype::NONE, EncodingSet::IDENTITY));
 }
 
 #[test]
