@@ -142,7 +142,7 @@ impl ResponseHead {
         section.read(fields, &mut metadata);
         let is_grpc = matches!(section.content_type, Some(FieldToken::ContentType(_)));
         if end_stream && section.status.is_some() {
-            return Ok(ResponseHead::TrailersOnly(section.outcome(200, metadata)));
+            return Ok(ResponseHead::TrailersOnly(section.outcome(metadata)));
         }
         if section.http_status != 200 || !is_grpc {
             let foreign = ForeignResponse::new(&section, metadata);
@@ -152,7 +152,7 @@ impl ResponseHead {
             return Ok(ResponseHead::TrailersOnly(Err(foreign.into_status())));
         }
         if end_stream {
-            return Ok(ResponseHead::TrailersOnly(section.outcome(200, metadata)));
+            return Ok(ResponseHead::TrailersOnly(section.outcome(metadata)));
         }
         section.head(readable, method, metadata)
     }
@@ -168,7 +168,7 @@ pub fn read_trailers<'a>(
     let mut metadata = Metadata::new();
     let mut section = Section::default();
     section.read(fields, &mut metadata);
-    section.outcome(200, metadata)
+    section.outcome(metadata)
 }
 
 /// The status of a response that ended in order without trailers: INTERNAL.
@@ -265,7 +265,7 @@ impl<'a> Section<'a> {
     }
 
     /// The outcome that the section says, or the lack of one.
-    fn outcome(&self, http_status: u16, metadata: Metadata) -> Result<Metadata, Status> {
+    fn outcome(&self, metadata: Metadata) -> Result<Metadata, Status> {
         match self.status {
             Some(Some(0)) => self.check_metadata().map(|()| metadata),
             Some(Some(number)) => Err(self.remote(number, metadata)),
@@ -275,7 +275,7 @@ impl<'a> Section<'a> {
             }
             None => {
                 let message = format!("the trailers have no grpc-status{}", self.hint());
-                Err(Status::new(code_of_http_status(http_status), message).with_metadata(metadata))
+                Err(Status::unknown(message).with_metadata(metadata))
             }
         }
     }

@@ -47,10 +47,6 @@ impl Default for Arena {
 }
 
 impl Arena {
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -69,20 +65,35 @@ impl Arena {
         (name, rest.get(..entry.value_len as usize).unwrap_or_default())
     }
 
-    fn value(&self, entry: &Entry) -> (&str, Value<'_>) {
-        let (name, value) = self.slices(entry);
+    /// The name and the values of an entry. A list of binary values is split here, "before
+    /// decoding" (gRPC PROTOCOL-HTTP2), and not when it comes, so that a peer's commas cost
+    /// no memory.
+    fn values_of(&self, entry: &Entry) -> impl Iterator<Item = (&str, Value<'_>)> {
+        let (name, wire) = self.slices(entry);
+        let is_binary = binary::is_binary(name);
+        let is_sensitive = entry.is_sensitive;
         // Names are checked by whoever puts them in; a field's name is a token (RFC 9110 §5.1).
         let name = core::str::from_utf8(name).unwrap_or_default();
-        (name, Value::new(value, binary::is_binary(name.as_bytes()), entry.is_sensitive))
+        wire.split(move |&octet| is_binary && octet == b',').map(move |value| {
+            let value = if is_binary { value.trim_ascii() } else { value };
+            (name, Value::new(value, is_binary, is_sensitive))
+        })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
-        self.entries.iter().map(|entry| self.value(entry))
+        self.entries.iter().flat_map(|entry| self.values_of(entry))
     }
 
     /// The values of `key`, found without looking at the others'.
-    pub(super) fn values<'a>(&'a self, key: &str) -> impl Iterator<Item = Value<'a>> {
-        self.entries.iter().filter(move |entry| self.is_named(entry, key)).map(|entry| self.value(entry).1)
+    pub(super) fn values<'a>(&'a self, key: &'a str) -> impl Iterator<Item = Value<'a>> {
+        let entries = self.entries.iter().filter(move |entry| self.is_named(entry, key));
+        entries.flat_map(|entry| self.values_of(entry)).map(|(_, value)| value)
+    }
+
+    /// The first value of `key` that is text.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        let entries = self.entries.iter().filter(|entry| self.is_named(entry, key));
+        entries.flat_map(|entry| self.values_of(entry)).find_map(|(_, value)| value.as_str())
     }
 
     fn is_named(&self, entry: &Entry, key: &str) -> bool {

@@ -90,13 +90,13 @@ impl Metadata {
     /// Number of values.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.arena.as_ref().map_or(0, |arena| arena.len())
+        self.iter().count()
     }
 
     /// Whether there is no value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.arena.as_ref().is_none_or(|arena| arena.is_empty())
     }
 
     /// Octets of memory that are held for it, shared or not.
@@ -112,7 +112,7 @@ impl Metadata {
 
     /// The values of `key`, in their order.
     pub fn values<'a>(&'a self, key: &'a str) -> impl Iterator<Item = Value<'a>> {
-        self.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+        self.arena.iter().flat_map(move |arena| arena.values(key))
     }
 
     /// Whether `key` has a value.
@@ -124,7 +124,8 @@ impl Metadata {
     /// The first value of `key` that is text.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.arena.as_ref()?.values(key).find_map(Value::as_str)
+        let arena = self.arena.as_ref()?;
+        arena.text(key)
     }
 
     /// The first value of `key`, which ends in `-bin`.
@@ -272,19 +273,15 @@ pub(crate) struct Received<'m> {
 }
 
 impl Received<'_> {
-    /// Adds a field, whose name is in lower case. A list of binary values becomes one entry
-    /// each (gRPC PROTOCOL-HTTP2: "split on `,` before decoding").
+    /// Adds a field, whose name is in lower case.
     pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
         if let Some(metadata) = self.metadata.take() {
             self.arena = Some(metadata.arena_mut());
         }
-        let Some(arena) = &mut self.arena else { return };
-        // The field list is limited long before the arena is full.
-        let _ = if is_binary(name) {
-            value.split(|&octet| octet == b',').try_for_each(|value| arena.push(name, value.trim_ascii()))
-        } else {
-            arena.push(name, value)
-        };
+        if let Some(arena) = &mut self.arena {
+            // The field list is limited long before the arena is full.
+            let _ = arena.push(name, value);
+        }
     }
 }
 

@@ -99,6 +99,15 @@ fn binary_lists_are_split_before_they_are_decoded() {
 }
 
 #[test]
+fn commas_buy_no_memory() {
+    let name = format!("x-{}-bin", "n".repeat(4000));
+    let commas = ",".repeat(8000);
+    let head = read(&[(&name, &commas)]);
+    assert_eq!(head.metadata().get_all_bin(&name).count(), 8001);
+    assert!(head.metadata().capacity() <= 2 * (name.len() + commas.len()), "{}", head.metadata().capacity());
+}
+
+#[test]
 fn text_lists_stay_as_they_are() {
     let head = read(&[("x-list", "a, b"), ("x-list", "c")]);
     assert_eq!(head.metadata().get_all("x-list").collect::<Vec<_>>(), ["a, b", "c"]);
