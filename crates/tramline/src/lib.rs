@@ -33,7 +33,7 @@ pub use streaming::Streaming;
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, ServerTls, TlsIdentity};
 pub use tramline_call::{
-    Code, Encoding, EncodingSet, Idempotency, Metadata, MetadataError, Method, MethodInfo, MethodKind, Status,
+    Code, Encoding, EncodingSet, Idempotency, Metadata, MetadataError, Method, MethodInfo, MethodKind, Status, Value,
 };
 
 /// What messages are encoded with.

@@ -61,16 +61,27 @@ pub struct Request<T> {
     metadata: Metadata,
     extensions: Extensions,
     context: Option<Arc<CallContext>>,
+    was_compressed: bool,
 }
 
 impl<T> Request<T> {
     /// A request without metadata.
     pub fn new(message: T) -> Self {
-        Request { message, metadata: Metadata::new(), extensions: Extensions::default(), context: None }
+        Request { message, metadata: Metadata::new(), extensions: Extensions::default(), context: None, was_compressed: false }
     }
 
     pub(crate) fn received(message: T, metadata: Metadata, context: Arc<CallContext>) -> Self {
-        Request { message, metadata, extensions: Extensions::default(), context: Some(context) }
+        Request { metadata, context: Some(context), ..Request::new(message) }
+    }
+
+    pub(crate) fn compressed(self, was_compressed: bool) -> Self {
+        Request { was_compressed, ..self }
+    }
+
+    /// Whether the message came compressed. A stream of messages says it of each:
+    /// [`Streaming::was_compressed`](crate::Streaming::was_compressed).
+    pub fn was_compressed(&self) -> bool {
+        self.was_compressed
     }
 
     /// The message.
@@ -125,6 +136,7 @@ impl<T> Request<T> {
             metadata: self.metadata,
             extensions: self.extensions,
             context: self.context,
+            was_compressed: self.was_compressed,
         }
     }
 }

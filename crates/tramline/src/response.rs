@@ -15,16 +15,28 @@ pub struct Response<T> {
     metadata: Metadata,
     trailers: Metadata,
     is_compressible: bool,
+    was_compressed: bool,
 }
 
 impl<T> Response<T> {
     /// A response without metadata.
     pub fn new(message: T) -> Self {
-        Response { message, metadata: Metadata::new(), trailers: Metadata::new(), is_compressible: true }
+        let (metadata, trailers) = (Metadata::new(), Metadata::new());
+        Response { message, metadata, trailers, is_compressible: true, was_compressed: false }
     }
 
     pub(crate) fn received(message: T, metadata: Metadata, trailers: Metadata) -> Self {
         Response { metadata, trailers, ..Response::new(message) }
+    }
+
+    pub(crate) fn compressed(self, was_compressed: bool) -> Self {
+        Response { was_compressed, ..self }
+    }
+
+    /// Whether the message came compressed. A stream of messages says it of each:
+    /// [`Streaming::was_compressed`](crate::Streaming::was_compressed).
+    pub fn was_compressed(&self) -> bool {
+        self.was_compressed
     }
 
     /// The message.
@@ -84,6 +96,7 @@ impl<T> Response<T> {
             metadata: self.metadata,
             trailers: self.trailers,
             is_compressible: self.is_compressible,
+            was_compressed: self.was_compressed,
         }
     }
 }

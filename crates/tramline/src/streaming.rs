@@ -34,6 +34,8 @@ pub struct Streaming<T> {
     decode: DecodeFn<T>,
     limits: Limits,
     end: Option<Result<Metadata, Status>>,
+    /// Of the last message.
+    was_compressed: bool,
     /// Dropping this half ends the call.
     cancels: bool,
 }
@@ -46,7 +48,7 @@ impl<T> std::fmt::Debug for Streaming<T> {
 
 impl<T> Streaming<T> {
     pub(crate) fn new(exchange: Arc<Exchange>, decode: DecodeFn<T>, limits: Limits) -> Self {
-        Streaming { exchange, packed: Vec::new(), packed_at: 0, decode, limits, end: None, cancels: false }
+        Streaming { exchange, packed: Vec::new(), packed_at: 0, decode, limits, end: None, was_compressed: false, cancels: false }
     }
 
     /// A client's stream: dropping it cancels the call.
@@ -85,6 +87,12 @@ impl<T> Streaming<T> {
         self.end.as_ref()?.as_ref().ok()
     }
 
+    /// Whether the last message came compressed.
+    #[must_use]
+    pub fn was_compressed(&self) -> bool {
+        self.was_compressed
+    }
+
     /// [`message`](Self::message) as a poll.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
         loop {
@@ -102,6 +110,7 @@ impl<T> Streaming<T> {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(Batch::Packed(packed))) => self.packed = packed,
                 Poll::Ready(Ok(Batch::Single { compressed, message })) => {
+                    self.was_compressed = compressed;
                     let message = self.decode(Frame::Shared(message), compressed);
                     return Poll::Ready(self.check(message).map(Some));
                 }
@@ -117,6 +126,7 @@ impl<T> Streaming<T> {
         let len = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
         let message = rest.get(..len)?;
         self.packed_at += PACKED_HEAD_LEN + len;
+        self.was_compressed = flag != 0;
         Some(self.decode(Frame::Slice(message), flag != 0))
     }
 
@@ -152,6 +162,7 @@ impl<T> Stream for Streaming<T> {
 impl<T> Drop for Streaming<T> {
     fn drop(&mut self) {
         if self.cancels && self.end.is_none() {
+            self.exchange.close_outbound(Status::cancelled("the half of the call that waits for its end was dropped"));
             self.exchange.abandon();
         }
     }

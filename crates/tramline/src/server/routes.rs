@@ -95,7 +95,9 @@ impl Routes {
         let decode = transfer::decode_fn::<Req, C>();
         let begin = Arc::new(move |start: Start<'_>| {
             let message = one_message(&start, decode)?;
-            Ok(handler(service.clone(), Start::request(start.metadata, start.context, message)))
+            let was_compressed = start.came_compressed();
+            let request = Start::request(start.metadata, start.context, message).compressed(was_compressed);
+            Ok(handler(service.clone(), request))
         });
         let encode = transfer::encode_fn::<Res, C>();
         self.add(method.info(), move || Box::pin(UnarySlot::new(begin.clone(), encode)));
@@ -115,7 +117,9 @@ impl Routes {
         let begin = Arc::new(move |start: Start<'_>| {
             let message = one_message(&start, decode)?;
             let replies = replies::<Res, C>(&start)?;
-            Ok(handler(service.clone(), Start::request(start.metadata, start.context, message), replies))
+            let was_compressed = start.came_compressed();
+            let request = Start::request(start.metadata, start.context, message).compressed(was_compressed);
+            Ok(handler(service.clone(), request, replies))
         });
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
     }

@@ -32,6 +32,11 @@ pub(crate) struct Start<'a> {
 }
 
 impl Start<'_> {
+    /// Whether the one message of the request came compressed.
+    pub(crate) fn came_compressed(&self) -> bool {
+        self.message.as_ref().is_some_and(|(_, compressed)| *compressed)
+    }
+
     pub(crate) fn request<T>(metadata: Metadata, context: Arc<CallContext>, message: T) -> Request<T> {
         Request::received(message, metadata, context)
     }

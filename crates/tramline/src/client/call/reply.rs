@@ -43,7 +43,8 @@ impl<T> Future for Reply<T> {
         let metadata = ready!(this.replies.poll_metadata(cx))?;
         let trailers = this.replies.trailers().cloned().unwrap_or_default();
         let message = this.message.take().ok_or_else(|| Status::internal("a reply was asked for twice"))?;
-        Poll::Ready(Ok(Response::received(message, metadata, trailers)))
+        let was_compressed = this.replies.was_compressed();
+        Poll::Ready(Ok(Response::received(message, metadata, trailers).compressed(was_compressed)))
     }
 }
 

@@ -81,7 +81,7 @@ where
         let limits = self.router.profile.limits;
         let message =
             transfer::decode(frame, compressed, encoding, limits, |frame, limits| self.codec.decode(frame, limits))?;
-        Ok(Response::received(message, metadata, trailers))
+        Ok(Response::received(message, metadata, trailers).compressed(compressed))
     }
 }
 
