@@ -129,9 +129,7 @@ fn expect_compressed(expected: Option<&BoolValue>, was_compressed: bool) -> Resu
 
 fn echo_status(wanted: Option<&EchoStatus>) -> Result<(), Status> {
     match wanted {
-        Some(wanted) if wanted.code != 0 => {
-            Err(Status::new(Code::from_i32(wanted.code), wanted.message.clone()))
-        }
+        Some(wanted) if wanted.code != 0 => Err(Status::new(Code::from_i32(wanted.code), wanted.message.clone())),
         _ => Ok(()),
     }
 }

@@ -23,7 +23,9 @@ impl Timing {
         match &cancel.cancel_timing {
             None => Timing::AfterCloseSend(Duration::ZERO),
             Some(CancelTiming::BeforeCloseSend(_)) => Timing::BeforeCloseSend,
-            Some(CancelTiming::AfterCloseSendMs(delay)) => Timing::AfterCloseSend(Duration::from_millis((*delay).into())),
+            Some(CancelTiming::AfterCloseSendMs(delay)) => {
+                Timing::AfterCloseSend(Duration::from_millis((*delay).into()))
+            }
             Some(CancelTiming::AfterNumResponses(count)) => Timing::AfterResponses(*count as usize),
         }
     }

@@ -15,8 +15,8 @@ use crate::protos::connectrpc::conformance::v1::client_compat_response::Result a
 use crate::protos::connectrpc::conformance::v1::conformance_service_client::ConformanceServiceClient;
 use crate::protos::connectrpc::conformance::v1::{
     BidiStreamRequest, BidiStreamResponse, ClientCompatRequest, ClientCompatResponse, ClientErrorResult,
-    ClientResponseResult, ClientStreamRequest, Compression, ConformancePayload, ServerStreamRequest, ServerStreamResponse, StreamType,
-    UnaryRequest, UnimplementedRequest,
+    ClientResponseResult, ClientStreamRequest, Compression, ConformancePayload, ServerStreamRequest,
+    ServerStreamResponse, StreamType, UnaryRequest, UnimplementedRequest,
 };
 
 /// Makes the call that is asked for and says how it went.
@@ -119,7 +119,7 @@ impl Call<'_> {
             Ok(response) => {
                 let (message, initial, trailers) = response.into_parts();
                 ClientResponseResult {
-                    payloads: message.payload.into_option().into_iter().collect(),
+                    payloads: vec![message.payload.into_option().unwrap_or_default()],
                     ..result(&initial, &trailers)
                 }
             }
@@ -145,7 +145,11 @@ impl Call<'_> {
             Err(status) => return Ok(failed(&Metadata::new(), &status)),
         };
         let mut received = Received::default();
-        received.read_all(&mut replies, self.timing, |reply: ServerStreamResponse| reply.payload.into_option()).await;
+        received
+            .read_all(&mut replies, self.timing, |reply: ServerStreamResponse| {
+                reply.payload.into_option().unwrap_or_default()
+            })
+            .await;
         Ok(received.result())
     }
 
@@ -178,7 +182,7 @@ impl Call<'_> {
             Ok(response) => {
                 let (message, initial, trailers) = response.into_parts();
                 ClientResponseResult {
-                    payloads: message.payload.into_option().into_iter().collect(),
+                    payloads: vec![message.payload.into_option().unwrap_or_default()],
                     ..result(&initial, &trailers)
                 }
             }
@@ -201,7 +205,7 @@ impl Call<'_> {
             received.end = Some(Err(cancelled()));
         }
         requests.finish();
-        let payload = |reply: BidiStreamResponse| reply.payload.into_option();
+        let payload = |reply: BidiStreamResponse| reply.payload.into_option().unwrap_or_default();
         received.read_all(&mut replies, self.timing, payload).await;
         Ok(received.result())
     }
@@ -213,8 +217,7 @@ impl Call<'_> {
         replies: &mut Streaming<BidiStreamResponse>,
         received: &mut Received,
     ) -> Result<(), String> {
-        let is_full_duplex =
-            self.plan.stream_type.as_known() == Some(StreamType::STREAM_TYPE_FULL_DUPLEX_BIDI_STREAM);
+        let is_full_duplex = self.plan.stream_type.as_known() == Some(StreamType::STREAM_TYPE_FULL_DUPLEX_BIDI_STREAM);
         for message in &self.plan.request_messages {
             let message = unpack::<BidiStreamRequest>(message)?;
             sleep(self.request_delay()).await;
@@ -222,7 +225,7 @@ impl Call<'_> {
                 break;
             }
             if is_full_duplex {
-                received.read_one(replies, self.timing, |reply| reply.payload.into_option()).await;
+                received.read_one(replies, self.timing, |reply| reply.payload.into_option().unwrap_or_default()).await;
             }
         }
         Ok(())
@@ -238,10 +241,7 @@ impl Call<'_> {
     }
 }
 
-async fn cancel_after<T>(
-    delay: Option<Duration>,
-    call: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
+async fn cancel_after<T>(delay: Option<Duration>, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
     match delay {
         None => call.await,
         Some(delay) => timeout(delay, call).await.unwrap_or_else(|_| Err(cancelled())),
@@ -262,7 +262,7 @@ impl Received {
         &mut self,
         replies: &mut Streaming<T>,
         timing: Timing,
-        payload: impl Fn(T) -> Option<ConformancePayload>,
+        payload: impl Fn(T) -> ConformancePayload,
     ) {
         let reading = async {
             while self.end.is_none() {
@@ -279,10 +279,10 @@ impl Received {
         &mut self,
         replies: &mut Streaming<T>,
         timing: Timing,
-        payload: impl Fn(T) -> Option<ConformancePayload>,
+        payload: impl Fn(T) -> ConformancePayload,
     ) {
         match replies.message().await {
-            Ok(Some(reply)) => self.payloads.extend(payload(reply)),
+            Ok(Some(reply)) => self.payloads.push(payload(reply)),
             Ok(None) => self.end = Some(Ok(replies.trailers().cloned().unwrap_or_default())),
             Err(status) => self.end = Some(Err(status)),
         }

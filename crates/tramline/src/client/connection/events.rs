@@ -137,7 +137,7 @@ impl ClientSide {
                 metadata: std::mem::take(&mut attempt.metadata),
                 trailers,
             }),
-            (end, _) => ticket.finish(end),
+            (end, _) => ticket.finish(end.map_err(|status| with_initial(status, std::mem::take(&mut attempt.metadata)))),
         }
         self.recycle(attempt);
     }
@@ -206,4 +206,15 @@ fn reset_reason(reason: Reason) -> ResetReason {
         Reason::HTTP_1_1_REQUIRED => ResetReason::Http11Required,
         Reason(code) => ResetReason::Unknown(code),
     }
+}
+
+/// A call with one reply that fails has one bag of metadata: what came in front of the
+/// trailers, then the trailers.
+#[cold]
+fn with_initial(mut status: Status, mut initial: Metadata) -> Status {
+    if !initial.is_empty() {
+        initial.merge(status.metadata());
+        *status.metadata_mut() = initial;
+    }
+    status
 }
