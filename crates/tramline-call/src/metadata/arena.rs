@@ -21,7 +21,7 @@ struct Entry {
     start: u32,
     name_len: u32,
     value_len: u32,
-    is_sensitive: bool,
+    reuse: FieldReuse,
 }
 
 /// Room for the first entries, so that a handful of them is two allocations.
@@ -71,7 +71,7 @@ impl Arena {
     fn values_of(&self, entry: &Entry) -> impl Iterator<Item = (&str, Value<'_>)> {
         let (name, wire) = self.slices(entry);
         let is_binary = binary::is_binary(name);
-        let is_sensitive = entry.is_sensitive;
+        let is_sensitive = entry.reuse == FieldReuse::Secret;
         // Names are checked by whoever puts them in; a field's name is a token (RFC 9110 §5.1).
         let name = core::str::from_utf8(name).unwrap_or_default();
         wire.split(move |&octet| is_binary && octet == b',').map(move |value| {
@@ -138,7 +138,7 @@ impl Arena {
             start: start as u32,
             name_len: name.len() as u32,
             value_len: (self.octets.len() - value_start) as u32,
-            is_sensitive: key::is_sensitive(name),
+            reuse: key::reuse(name),
         });
         Ok(())
     }
@@ -150,14 +150,14 @@ impl Arena {
                 return;
             }
             if let Some(own) = self.entries.last_mut() {
-                own.is_sensitive = entry.is_sensitive;
+                own.reuse = entry.reuse;
             }
         }
     }
 
     pub(super) fn mark_sensitive(&mut self, key: &str) {
         let mut entries = core::mem::take(&mut self.entries);
-        entries.iter_mut().filter(|entry| self.is_named(entry, key)).for_each(|entry| entry.is_sensitive = true);
+        entries.iter_mut().filter(|entry| self.is_named(entry, key)).for_each(|entry| entry.reuse = FieldReuse::Secret);
         self.entries = entries;
     }
 
@@ -197,8 +197,7 @@ impl Arena {
         for entry in &self.entries {
             let (name, value) = self.slices(entry);
             if key::is_written(name) {
-                let reuse = if entry.is_sensitive { FieldReuse::Secret } else { FieldReuse::Repeated };
-                sink.field(name, value, reuse);
+                sink.field(name, value, entry.reuse);
             }
         }
     }

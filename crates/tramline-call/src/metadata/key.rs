@@ -2,6 +2,7 @@
 
 use super::MetadataError;
 use super::binary;
+use crate::FieldReuse;
 
 /// Checks a key that a user sets.
 pub(super) fn check(key: &str) -> Result<(), MetadataError> {
@@ -45,14 +46,20 @@ pub(super) fn is_written(name: &[u8]) -> bool {
     name != b"user-agent"
 }
 
-/// Whether values of this key are secret unless somebody says otherwise.
-pub(super) fn is_sensitive(name: &[u8]) -> bool {
-    let secret: &[u8] = match name.len() {
-        6 => b"cookie",
-        10 => b"set-cookie",
-        13 => b"authorization",
-        19 => b"proxy-authorization",
-        _ => return binary::is_binary(name),
+/// How values of this key come again, unless somebody says otherwise: some are secret, and
+/// some are another with each call, which would push out of a table what is worth its place.
+pub(super) fn reuse(name: &[u8]) -> FieldReuse {
+    let (known, reuse): (&[u8], _) = match name.len() {
+        6 => (b"cookie", FieldReuse::Secret),
+        10 => (b"set-cookie", FieldReuse::Secret),
+        13 => (b"authorization", FieldReuse::Secret),
+        19 => (b"proxy-authorization", FieldReuse::Secret),
+        11 => (b"traceparent", FieldReuse::Unique),
+        12 => (b"x-request-id", FieldReuse::Unique),
+        _ => (b"", FieldReuse::Repeated),
     };
-    binary::is_binary(name) || name.eq_ignore_ascii_case(secret)
+    if binary::is_binary(name) {
+        return FieldReuse::Secret;
+    }
+    if name.eq_ignore_ascii_case(known) { reuse } else { FieldReuse::Repeated }
 }

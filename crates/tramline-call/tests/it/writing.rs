@@ -179,6 +179,15 @@ fn secrets_are_kept_out_of_tables() {
 }
 
 #[test]
+fn what_is_new_in_each_call_takes_no_place_in_tables() {
+    let metadata = metadata(&[("Traceparent", "00-0af7-b7ad-01"), ("x-request-id", "17"), ("x-tenant-name", "blue")]);
+    let recorder = Recorder::of(|sink| write_head(Subtype::NONE, &metadata, None, sink));
+    assert_eq!(recorder.reuse("traceparent"), Some(FieldReuse::Unique));
+    assert_eq!(recorder.reuse("x-request-id"), Some(FieldReuse::Unique));
+    assert_eq!(recorder.reuse("x-tenant-name"), Some(FieldReuse::Repeated));
+}
+
+#[test]
 fn a_forwarded_user_agent_does_not_become_a_second_one() {
     let fields =
         crate::wire::classified(&[&crate::request::PLAIN[..], &[("user-agent", "other/1"), ("x-a", "1")]].concat());
