@@ -6,11 +6,11 @@ mod cancellation;
 mod client_answers;
 mod client_calls;
 mod client_channel;
-mod panics;
 mod client_compression;
 mod client_drop;
 #[cfg(feature = "tls")]
 mod client_tls;
+mod panics;
 mod raw_client;
 mod raw_server;
 mod services;
