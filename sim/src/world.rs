@@ -144,6 +144,10 @@ impl World {
         let count = if rng.chance(80) { 1 + rng.below(12) } else { rng.below(60) };
         let mut plans: Vec<Plan> = (0..count).map(|_| Plan::draw(&mut rng)).collect();
         let (mut client_config, mut server_config) = (draw_config(&mut rng), draw_config(&mut rng));
+        if rng.chance(3) {
+            // The last identifiers of a connection (RFC 9113 §5.1.1).
+            client_config.first_stream_id = 0x7fff_ffff - 2 * rng.below(20) as u32;
+        }
         if rng.chance(5) {
             // Windows of a few octets, and messages that pass them in this life.
             client_config.stream_window_len = 1 + rng.below(10) as u32;

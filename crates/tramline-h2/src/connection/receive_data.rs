@@ -53,7 +53,8 @@ impl<C: Classifier> Connection<C> {
         } else if !end_stream || found.is_none() {
             self.ledger.charge(Cost::EmptyData, self.now)?;
         }
-        let Some(key) = found else {
+        let is_closed = |key: &StreamKey| self.store.get(*key).is_none_or(|s| s.state == State::Closed);
+        let Some(key) = found.filter(|key| !is_closed(key)) else {
             return self.refuse_data(head.stream_id).map(|()| None);
         };
         match self.charge_data(key, head.len, payload_len, end_stream) {
@@ -77,9 +78,6 @@ impl<C: Classifier> Connection<C> {
         end_stream: bool,
     ) -> Result<(), Violation> {
         let Some(stream) = self.store.get_mut(key) else { return Err(Violation::Local) };
-        if stream.state == State::Closed {
-            return self.closed_violation(key);
-        }
         let state = stream.state.next(Input::ReceiveData { end_stream })?;
         if !stream.receive_window.receive(flow_len) {
             return Err(Violation::Stream(Reason::FLOW_CONTROL_ERROR));
@@ -102,16 +100,7 @@ impl<C: Classifier> Connection<C> {
         Ok(())
     }
 
-    /// A closed stream whose slot the driver still holds.
-    fn closed_violation(&self, key: StreamKey) -> Result<(), Violation> {
-        match self.gone(key.id) {
-            Gone::ResetByUs => Err(Violation::Local),
-            Gone::Ended => Err(Violation::Connection(Reason::STREAM_CLOSED)),
-            _ => Err(Violation::Stream(Reason::STREAM_CLOSED)),
-        }
-    }
-
-    /// DATA for a stream without a slot (RFC 9113 §5.1).
+    /// DATA for a closed stream, whether its slot is still held or not (RFC 9113 §5.1).
     fn refuse_data(&mut self, stream_id: u32) -> Result<(), ConnectionError> {
         if stream_id == 0 {
             return Err(ConnectionError::protocol("DATA on stream 0"));

@@ -30,34 +30,193 @@ fn rapid_reset_ends_and_live_streams_stay_bounded() {
     });
 }
 
-#[test]
-fn cancels_of_a_busy_client_are_no_attack() {
+/// A minute of a client that cancels `cancels` and completes `completed` calls a
+/// millisecond, as deadlines and hedging make one do.
+fn a_minute_of(cancels: u32, completed: u32, every_ms: u64) -> Script {
     let mut script = Script::server();
     let mut id = 1;
-    for second in 0..5u64 {
-        script.now = Duration::from_secs(second);
-        for _ in 0..1000 {
-            script.request(id, false).feed(&rst_stream(id, Reason::CANCEL));
-            let key = *script.keys.last().unwrap();
+    for ms in (0..60_000).step_by(every_ms as usize) {
+        script.now = Duration::from_millis(ms);
+        for n in 0..cancels + completed {
+            script.request(id, n >= cancels);
+            let Some(key) = script.keys.pop() else { return script };
+            if n < cancels {
+                script.feed(&rst_stream(id, Reason::CANCEL));
+            } else {
+                script.engine.send_headers(key, true, |f| f.field(b":status", b"200", Incremental)).unwrap();
+            }
             script.engine.forget(key);
             id += 2;
-            for _ in 0..5 {
-                script.request(id, true);
-                let key = *script.keys.last().unwrap();
-                script.engine.send_headers(key, true, |f| f.field(b":status", b"200", Incremental)).unwrap();
-                script.engine.forget(key);
-                id += 2;
+        }
+        script.output();
+        script.seen.clear();
+    }
+    script
+}
+
+#[test]
+fn a_hundred_cancels_a_second_are_no_attack() {
+    assert_eq!(a_minute_of(1, 0, 10).error, None);
+}
+
+#[test]
+fn a_thousand_cancels_beside_five_thousand_calls_are_no_attack() {
+    assert_eq!(a_minute_of(1, 5, 1).error, None);
+}
+
+#[test]
+fn a_thousand_cancels_a_second_and_nothing_else_are_one() {
+    let error = a_minute_of(1, 0, 1).error.expect("an end");
+    assert_eq!((error.reason(), error.detail()), (Reason::ENHANCE_YOUR_CALM, "too many resets"));
+}
+
+/// Cancels that cross the server's own end of the call: RST_STREAM for closed streams.
+#[test]
+fn resets_that_come_too_late_are_no_attack() {
+    let mut script = Script::server();
+    for n in 0..20_000 {
+        let id = 2 * n + 1;
+        script.request(id, true);
+        let key = script.keys.pop().expect("a stream");
+        script.engine.send_headers(key, true, |f| f.field(b":status", b"200", Incremental)).unwrap();
+        script.engine.forget(key);
+        script.feed(&rst_stream(id, Reason::CANCEL));
+        script.output();
+    }
+    assert_eq!(script.error, None);
+    // One for each stream is all that a peer can need.
+    floods(&mut script, "too many frames without effect", |script, _| {
+        script.feed(&rst_stream(1, Reason::CANCEL));
+    });
+}
+
+/// A client's own cancels are never charged, whatever crosses them.
+#[test]
+fn answers_that_cross_a_clients_cancels_are_no_attack() {
+    let mut script = Script::client();
+    for n in 0..20_000u32 {
+        let key = script.engine.send_request(script.now, true, |f| {
+            REQUEST.iter().for_each(|(n, v)| f.field(n.as_bytes(), v.as_bytes(), Incremental));
+        });
+        script.engine.forget(key.expect("a stream"));
+        if n >= 5_000 {
+            // What was under way for a stream of long ago.
+            let id = 2 * (n - 5_000) + 1;
+            script.headers(id, &[(":status", "200")], false).data(id, b"late", false).headers(
+                id,
+                &[("x-end", "0")],
+                true,
+            );
+        }
+        script.output();
+    }
+    assert_eq!(script.error, None);
+    assert!(script.seen.is_empty());
+    assert_eq!(script.engine.accounts().receive_window_owed as usize % 4, 0, "what was thrown away is given back");
+}
+
+/// 300 tiny answers and a stream of 10,000 x 600 octets, at a client whose application
+/// reads slowly: no peer breaks a rule here, and nobody is to be sent away.
+#[test]
+fn many_small_frames_of_an_honest_server_are_no_attack() {
+    let mut script = Script::client();
+    for _ in 0..301 {
+        let key = script.engine.send_request(script.now, true, |f| {
+            REQUEST.iter().for_each(|(n, v)| f.field(n.as_bytes(), v.as_bytes(), Incremental));
+        });
+        script.keys.push(key.expect("a stream"));
+    }
+    let bulk = script.keys[0];
+    script.headers(1, &[(":status", "200")], false);
+    let (mut window, mut sent, mut unread) = (256 * 1024, 0, 0);
+    let mut small = (1..301u32).map(|n| 2 * n + 1);
+    for round in 0..100_000u32 {
+        script.now = Duration::from_millis(u64::from(round));
+        if sent < 10_000 && window >= 600 {
+            script.data(1, &[7; 600], false);
+            (sent, window, unread) = (sent + 1, window - 600, unread + 600);
+        }
+        if let Some(id) = small.next() {
+            script.headers(id, &[(":status", "200")], false).data(id, b"tiny", true);
+        }
+        // The application reads 300 octets a round: half of what comes.
+        let read = unread.min(300);
+        script.engine.release_capacity(bulk, read);
+        unread -= read;
+        for (head, payload) in script.output() {
+            if head.kind == FrameKind::WindowUpdate && head.stream_id == 1 {
+                window += u32::from_be_bytes(payload[..].try_into().unwrap());
             }
-            script.output();
-            script.keys.clear();
+        }
+        if sent == 10_000 && unread == 0 {
+            break;
         }
     }
-    assert!(script.error.is_none());
+    assert_eq!((script.error, sent, unread), (None, 10_000, 0));
+}
+
+/// One octet a frame: the window bounds what waits, and the frames' count costs nothing.
+#[test]
+fn tiny_frames_are_bounded_by_the_window() {
+    let mut script = Script::server();
+    script.request(1, false);
+    for _ in 0..256 * 1024 {
+        script.feed(&frame(FrameKind::Data, 0, 1, b"x"));
+        script.seen.clear();
+    }
+    assert_eq!((script.error, script.engine.retained_len()), (None, 256 * 1024));
+    script.data(1, b"x", false);
+    assert_eq!(script.sent_reset(), Some((1, Reason::FLOW_CONTROL_ERROR)));
+    let key = script.keys[0];
+    script.engine.forget(key);
+    assert_eq!(script.engine.retained_len(), 0);
+}
+
+/// Path measurements of a peer to which data flows: one PING for each DATA frame.
+#[test]
+fn pings_that_measure_the_path_are_no_attack() {
+    let mut script = Script::server();
+    script.request(1, false);
+    let key = script.keys[0];
+    script.engine.send_headers(key, false, |f| f.field(b":status", b"200", Incremental)).unwrap();
+    for _ in 0..20_000 {
+        script.engine.send_data(key, bytes::Bytes::from_static(b"x"), false).unwrap();
+        script.output();
+        script.feed(&frame(FrameKind::Ping, 0, 0, b"measured"));
+        script.feed(&window_update(0, 1)).feed(&window_update(1, 1));
+        script.output();
+    }
+    assert_eq!(script.error, None);
+}
+
+/// Replies that nobody reads fill memory; from a limit on, new requests are refused.
+#[test]
+fn a_peer_that_lets_replies_pile_up_gets_no_new_streams() {
+    let mut script = Script::with_limits(|limits| limits.unsent_len_max = 100_000);
+    script.feed(&settings(&[(4, 0)]));
+    let mut accepted = 0;
+    for n in 0..100 {
+        script.request(2 * n + 1, true);
+        let Some(key) = script.keys.pop() else { break };
+        accepted += 1;
+        script.engine.send_headers(key, false, |f| f.field(b":status", b"200", Incremental)).unwrap();
+        script.engine.send_data(key, bytes::Bytes::from(vec![0; 30_000]), true).unwrap();
+        script.engine.forget(key);
+    }
+    assert_eq!(accepted, 4);
+    assert_eq!(script.engine.unsent_len(), 120_000);
+    assert_eq!(script.sent_reset(), Some((9, Reason::REFUSED_STREAM)));
+    // It reads after all, and is served again.
+    script.feed(&settings(&[(4, 65_535)])).feed(&window_update(0, 1 << 20));
+    script.output();
+    assert_eq!(script.engine.unsent_len(), 0);
+    script.request(101, true);
+    assert_eq!(script.keys.len(), 1);
 }
 
 #[test]
 fn resets_that_the_peer_provokes_are_charged_to_it() {
-    let provocations: [fn(&mut Script, u32); 5] = [
+    let provocations: [fn(&mut Script, u32); 6] = [
         |script, id| {
             script.request(id, false).feed(&window_update(id, 0));
         },
@@ -69,6 +228,9 @@ fn resets_that_the_peer_provokes_are_charged_to_it() {
         },
         |script, id| {
             script.request(id, true).headers(id, &[("x", "y")], true);
+        },
+        |script, id| {
+            script.headers(id, &[(":method", "POST")], true);
         },
         |script, id| {
             let fields: Vec<_> = REQUEST.iter().copied().chain([("content-length", "1")]).collect();
@@ -152,17 +314,51 @@ fn streams_beyond_the_limit_are_refused_and_charged() {
     assert!(script.sent_reset().is_none());
 }
 
+/// Answers that a peer provokes and does not read: a bounded number waits, then the
+/// engine reads no more until some are gone.
 #[test]
 fn a_peer_that_does_not_read_stops_being_read() {
-    let mut script = Script::with_limits(|limits| limits.ping_burst = 1_000_000);
-    for _ in 0..10_000 {
+    let attacks: [fn(&mut Script, u32) -> Vec<u8>; 4] = [
+        |_, _| frame(FrameKind::Ping, 0, 0, &[1; 8]),
+        |_, _| settings(&[(4, 70_000)]),
+        |script, n| {
+            let block = script.block(REQUEST);
+            frame(FrameKind::Headers, flags::END_HEADERS, 2 * n + 3, &block)
+        },
+        |_, _| frame(FrameKind::Data, 0, 1, b"x"),
+    ];
+    for attack in attacks {
+        let mut script = Script::with_limits(|limits| {
+            limits.concurrent_streams_max = 1;
+            (limits.ping_burst, limits.settings_burst, limits.reset_burst) = (1_000_000, 1_000_000, 1_000_000);
+        });
+        script.request(1, false).feed(&rst_stream(1, Reason::CANCEL));
+        for n in 0..5_000 {
+            let octets = attack(&mut script, n);
+            script.feed(&octets);
+        }
+        assert_eq!(script.error, None);
+        assert!(script.engine.is_read_paused());
+        assert!(script.engine.poll_output(script.now).len() <= 100 * 17);
+        script.output();
+        assert!(!script.engine.is_read_paused());
+    }
+}
+
+/// The pause ends when the answers are gone, even if other output never runs dry.
+#[test]
+fn reading_goes_on_when_the_answers_are_written() {
+    let mut script = Script::with_limits(|limits| limits.ping_burst = 1_000);
+    for _ in 0..100 {
         script.feed(&frame(FrameKind::Ping, 0, 0, &[1; 8]));
     }
-    assert!(script.error.is_none());
     assert!(script.engine.is_read_paused());
-    assert!(script.engine.poll_output(script.now).len() <= 100 * 17);
-    script.output();
-    assert!(!script.engine.is_read_paused());
+    let len = script.engine.poll_output(script.now).len();
+    script.engine.ping([2; 8]);
+    script.engine.advance_output(script.now, len - 1);
+    assert!(script.engine.is_read_paused());
+    script.engine.advance_output(script.now, 1);
+    assert!(!script.engine.is_read_paused() && script.engine.output().len() == 17);
 }
 
 #[test]

@@ -1,9 +1,15 @@
 //! The engine through its border, one theme per file.
 
 mod abuse;
+mod adaptive_window;
+mod client_rules;
 mod flow_control;
 mod frames;
 mod goaway;
 mod headers;
+mod identifiers;
+mod peer;
+mod schedule;
+mod server_rules;
 mod state_table;
 mod wire;
