@@ -14,11 +14,11 @@
 //! # let _ = reflection;
 //! ```
 
-//mod client;
+mod client;
 mod index;
 mod service;
 
-//pub use client::{ReflectionClient, Version};
+pub use client::{ReflectionClient, Version};
 pub use service::{Reflection, ReflectionBuilder};
 
 use std::fmt;
