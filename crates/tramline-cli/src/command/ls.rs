@@ -54,7 +54,7 @@ fn methods_of<'s>(schema: &'s Schema, service: &str) -> impl Iterator<Item = Met
 
 fn line(options: &Options, schema: &Schema, method: Method<'_>) -> String {
     match options.is_long {
-        true => format!("{}\n", long(schema, method)),
+        true => format!("{}/{}\n", method.service.full_name(), long(schema, method)),
         false => format!("{}\n", method.full_name()),
     }
 }

@@ -162,7 +162,7 @@ impl Reflected {
 
 /// Whether the server answered that it does not know what it was asked for.
 fn is_answer(status: &Status) -> bool {
-    matches!(status.code(), Code::NotFound | Code::InvalidArgument | Code::Unknown) && status.is_remote()
+    matches!(status.code(), Code::NotFound | Code::InvalidArgument | Code::Unknown)
 }
 
 /// Why nothing could be learnt from the server.

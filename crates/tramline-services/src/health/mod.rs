@@ -16,6 +16,8 @@
 //! ```
 
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use service::HealthService;
 

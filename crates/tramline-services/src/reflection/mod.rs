@@ -17,6 +17,8 @@
 mod client;
 mod index;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use client::{ReflectionClient, Version};
 pub use service::{Reflection, ReflectionBuilder};
