@@ -19,7 +19,7 @@ const HINTS: &[(&str, &str)] = &[
     ("invalidcontenttype", "the server does not speak TLS: leave out --tls (and https://)"),
     ("corrupt message", "the server does not speak TLS: leave out --tls (and https://)"),
     ("unknownissuer", "trust its authority by --cacert FILE, or check nothing by --insecure"),
-    ("notvalidforname", "name it as its certificate does, by --authority NAME"),
+    ("not valid for name", "name it as its certificate does, by --authority NAME"),
     ("expired", "the server's certificate has expired; --insecure goes on all the same"),
     ("certificaterequired", "the server wants a client certificate: --cert FILE --key FILE"),
     ("alpn", "the server does not speak HTTP/2 on this port"),

@@ -24,7 +24,7 @@ pub(super) async fn run(options: &Options, operands: &[String]) -> Result<(), Fa
     let mut session = Session::open(options, &address).await?;
     let schema = session.source.of_method(&name).await?;
     let method = schema.find_method(&name)?;
-    let input = input(&schema, method, &[options.data.as_slice(), data].concat())?;
+    let input = input(&schema, method, &[options.data.as_slice(), data].concat()).await?;
     let raw = RawMethod::dynamic(method.path(), method.kind(), Raw)
         .map_err(|_| Failure::new(format!("{} cannot be the path of a method", method.path())))?;
     let reporter = Reporter::new(options, schema.clone(), method.method.output());
@@ -33,19 +33,18 @@ pub(super) async fn run(options: &Options, operands: &[String]) -> Result<(), Fa
     exchange(requests, replies, input, reporter, &mut session).await
 }
 
-/// What is to be sent: one message, where the method takes one.
-fn input(schema: &Schema, method: dynamic::Method<'_>, data: &[String]) -> Result<Input, Failure> {
+/// What is to be sent. Where the method takes one message, all the data is read before
+/// the call begins, to see that it is one.
+async fn input(schema: &Schema, method: dynamic::Method<'_>, data: &[String]) -> Result<Input, Failure> {
     let mut input = Input::open(schema, method.method.input(), data)?;
-    if !method.kind().takes_one_message() {
-        return Ok(input);
+    if method.kind().takes_one_message() {
+        match input.read_all().await? {
+            0 => input.push_empty(),
+            1 => {}
+            _ => return Err(takes_one(&method.full_name())),
+        }
     }
-    if data.is_empty() {
-        input.push_empty();
-    }
-    match input.ready_count() + usize::from(input.has_stdin()) {
-        0 | 1 => Ok(input),
-        _ => Err(takes_one(&method.full_name())),
-    }
+    Ok(input)
 }
 
 fn takes_one(name: &str) -> Failure {

@@ -12,6 +12,9 @@ use crate::failure::Failure;
 /// How much of standard input is read at once.
 const CHUNK_LEN: usize = 64 * 1024;
 
+/// What errors call standard input.
+const STDIN: &str = "standard input";
+
 /// Chunks of standard input that wait to be sent.
 const CHUNKS_MAX: usize = 4;
 
@@ -70,13 +73,15 @@ impl Input {
         Ok(())
     }
 
-    /// How many messages there are, as far as that is known before standard input is read.
-    pub(super) fn ready_count(&self) -> usize {
-        self.ready.len()
-    }
-
-    pub(super) fn has_stdin(&self) -> bool {
-        self.stdin.is_some()
+    /// Reads standard input to its end, and says how many messages there are.
+    pub(super) async fn read_all(&mut self) -> Result<usize, Failure> {
+        while let Some(stdin) = &mut self.stdin {
+            match stdin.next_text().await? {
+                Some(text) => self.parse(&text, STDIN)?,
+                None => self.stdin = None,
+            }
+        }
+        Ok(self.ready.len())
     }
 
     /// The one empty message that stands for no data.
@@ -92,7 +97,7 @@ impl Input {
             }
             let Some(stdin) = &mut self.stdin else { return Ok(None) };
             match stdin.next_text().await? {
-                Some(text) => self.parse(&text, "standard input")?,
+                Some(text) => self.parse(&text, STDIN)?,
                 None => return Ok(None),
             }
         }

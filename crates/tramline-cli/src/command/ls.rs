@@ -36,15 +36,22 @@ async fn list_services(options: &Options, session: &mut Session) -> Result<(), F
 /// The methods of the services of this name, or else the one method.
 async fn list_methods(options: &Options, session: &mut Session, name: &str) -> Result<(), Failure> {
     let services = session.source.services().await?;
-    if let Ok(services) = named(&services, name) {
-        let schema = session.source.of_services(&services).await?;
-        let methods = services.iter().flat_map(|service| methods_of(&schema, service));
-        return output::print(&methods.map(|method| line(options, &schema, method)).collect::<String>());
-    }
+    let no_service = match named(&services, name) {
+        Ok(services) => {
+            let schema = session.source.of_services(&services).await?;
+            let methods = services.iter().flat_map(|service| methods_of(&schema, service));
+            return output::print(&methods.map(|method| line(options, &schema, method)).collect::<String>());
+        }
+        Err(error) => error,
+    };
     let method_name = MethodName::parse(name);
     let schema = session.source.of_method(&method_name).await?;
-    let method = schema.find_method(&method_name)?;
-    output::print(&line(options, &schema, method))
+    match schema.find_method(&method_name) {
+        Ok(method) => output::print(&line(options, &schema, method)),
+        // The name may have been meant as the one or the other.
+        Err(_) if no_service.is_near() => Err(no_service.into()),
+        Err(no_method) => Err(no_method.into()),
+    }
 }
 
 fn methods_of<'s>(schema: &'s Schema, service: &str) -> impl Iterator<Item = Method<'s>> {
