@@ -8,7 +8,7 @@ mod suites;
 mod tidy;
 mod workspace;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::thread;
 
 use install::{Installed, Tool};
@@ -22,6 +22,7 @@ cargo xtask COMMAND
   tidy              the house rules that no compiler checks
   interop [SUITE…]  other people's suites against Tramline, all or the named ones
   peers             other people's interop programs among themselves
+  bench [OPTION…]   what a call costs, ours and the rivals'; --quick for daily work
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy(&workspace),
         ["interop", names @ ..] => interop(&workspace, names),
         ["peers"] => Ok(peers(&workspace)),
+        ["bench", options @ ..] => bench(&workspace, options),
         _ => Err(format!("{USAGE}\nsuites: {}", suites::names().join(" "))),
     };
     match result {
@@ -82,6 +84,19 @@ fn peers(workspace: &Workspace) -> bool {
     installed.install(workspace, Tool::ALL);
     suites::run_peers(workspace, &installed, &mut report);
     report.close(is_ci())
+}
+
+/// The benchmark is a workspace of its own, so that rivals' dependencies stay out of ours.
+fn bench(workspace: &Workspace, options: &[&str]) -> Result<bool, String> {
+    let manifest = workspace.root.join("bench/Cargo.toml");
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["run", "--release", "--manifest-path"])
+        .arg(manifest)
+        .args(["-p", "runner", "--"])
+        .args(options)
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    Ok(status.success())
 }
 
 fn run_suites(workspace: &Workspace, installed: &Installed, names: &[&str], report: &mut Report) {

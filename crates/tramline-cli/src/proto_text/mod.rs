@@ -3,7 +3,7 @@
 mod find;
 mod print;
 
-use find::find;
+pub(crate) use find::{Symbol, find};
 
 use print::Printer;
 

@@ -25,7 +25,7 @@ pub(super) const V1ALPHA: Method<ServerReflectionRequest, ServerReflectionRespon
 /// The reflection service of a server: `grpc.reflection.v1` and `v1alpha` in one.
 #[derive(Debug, Clone)]
 pub struct Reflection {
-    pub(super) answers: Arc<Answers>,
+    answers: Arc<Answers>,
 }
 
 impl Reflection {
@@ -88,16 +88,14 @@ impl Service for Reflection {
     }
 }
 
-/// What a reflection service knows.
 #[derive(Debug)]
-pub(super) struct Answers {
+struct Answers {
     index: Index,
     services: Vec<String>,
 }
 
 impl Answers {
-    /// Answers each question of a stream in turn.
-    pub(super) async fn reply_to_all(
+    async fn reply_to_all(
         &self,
         questions: Request<Streaming<ServerReflectionRequest>>,
         replies: Replies<ServerReflectionResponse>,

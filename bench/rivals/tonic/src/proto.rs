@@ -1,0 +1,7 @@
+pub mod helloworld {
+    tonic::include_proto!("helloworld");
+}
+
+pub mod bench {
+    tonic::include_proto!("bench");
+}

@@ -1,0 +1,78 @@
+//! CPU time of each stack's client, against one fast server.
+
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+
+use crate::cells;
+use crate::contestants::{self, FLOOR, binary_dir};
+use crate::options::Options;
+use crate::server::Server;
+use crate::summary::{median, range};
+
+/// A client's name, its program, and its arguments.
+const CLIENTS: [(&str, &str, &[&str]); 7] = [
+    ("tramline", "tramline-client", &[]),
+    ("tonic", "tonic-client", &[]),
+    ("tonic-tuned", "tonic-client", &["--tuned"]),
+    ("connectrpc", "connectrpc-client", &[]),
+    ("connectrpc-tuned", "connectrpc-client", &["--tuned"]),
+    ("volo", "volo-client", &[]),
+    ("volo-tuned", "volo-client", &["--tuned"]),
+];
+const SHAPES: [(usize, usize, u64); 3] = [(1, 1, 30_000), (1, 100, 200_000), (10, 10, 200_000)];
+
+pub(crate) struct Client {
+    pub(crate) name: &'static str,
+    /// One for each shape: median, least and most CPU-µs of a call.
+    pub(crate) figures: Vec<(f64, f64, f64)>,
+}
+
+pub(crate) struct Clients {
+    pub(crate) shapes: Vec<String>,
+    pub(crate) rows: Vec<Client>,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<Clients> {
+    let null = contestants::all().into_iter().find(|contestant| contestant.name == FLOOR).context("no floor")?;
+    let cell = cells::all().into_iter().find(|cell| cell.call == "hello").context("no unary cell")?;
+    let server = Server::start(&null, &cell, options.port + 99)?;
+    let clients: Vec<_> = CLIENTS.iter().filter(|client| binary_dir().join(client.1).exists()).collect();
+    let mut rows: Vec<Client> = clients.iter().map(|client| Client { name: client.0, figures: Vec::new() }).collect();
+    for (connections, streams, calls) in SHAPES {
+        let mut samples: Vec<Vec<f64>> = vec![Vec::new(); clients.len()];
+        for _ in 0..options.rounds {
+            for (index, (_, program, arguments)) in clients.iter().enumerate() {
+                eprint!(".");
+                samples[index].push(measure(&server, program, arguments, connections, streams, calls)?);
+            }
+        }
+        for (row, samples) in rows.iter_mut().zip(samples) {
+            let (low, high) = range(samples.iter().copied());
+            row.figures.push((median(samples), low, high));
+        }
+    }
+    eprintln!();
+    let shapes = SHAPES.iter().map(|(connections, streams, _)| format!("{connections}x{streams}")).collect();
+    Ok(Clients { shapes, rows })
+}
+
+fn measure(
+    server: &Server,
+    program: &str,
+    arguments: &[&str],
+    connections: usize,
+    streams: usize,
+    calls: u64,
+) -> anyhow::Result<f64> {
+    let output = Command::new("taskset")
+        .args(["-c", "1"])
+        .arg(binary_dir().join(program))
+        .args(["--addr", &server.addr.to_string(), "--connections", &connections.to_string()])
+        .args(["--streams", &streams.to_string(), "--calls", &calls.to_string()])
+        .args(arguments)
+        .output()
+        .context("taskset")?;
+    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)
+}

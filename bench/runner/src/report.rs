@@ -1,0 +1,153 @@
+//! The Markdown page and its plots.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::clients::Clients;
+use crate::contestants;
+use crate::latency::Latencies;
+use crate::memory::Memory;
+use crate::options::Options;
+use crate::rounds::{CellResult, Row};
+use crate::summary::median;
+use crate::{machine, plot};
+
+pub(crate) struct Report {
+    dir: PathBuf,
+    text: String,
+}
+
+impl Report {
+    pub(crate) fn new(options: &Options) -> anyhow::Result<Self> {
+        fs::create_dir_all(&options.output)?;
+        let mut text = String::from("# What a call costs\n\n");
+        for line in machine::describe() {
+            let _ = writeln!(text, "- {line}");
+        }
+        let _ = writeln!(
+            text,
+            "- {} rounds of {} s, contestants in turn within each round, server on CPU 0, load on CPU 1\n",
+            options.rounds,
+            options.duration.as_secs_f64()
+        );
+        text.push_str("| contestant | settings |\n|---|---|\n");
+        for contestant in &options.contestants {
+            let note = if contestant.is_built() { "" } else { " (not built)" };
+            let _ = writeln!(text, "| {} | {}{note} |", contestant.name, contestant.settings);
+        }
+        Ok(Report { dir: options.output.clone(), text })
+    }
+
+    /// CPU time of the server in each cell.
+    pub(crate) fn server(&mut self, results: &[CellResult]) -> anyhow::Result<()> {
+        self.text.push_str("\n## Server\n\nCPU-µs of the server for each call, message or round trip: median, range over the rounds.\n");
+        for result in results {
+            self.cell(result)?;
+        }
+        fs::write(self.dir.join("server.json"), serde_json::to_string_pretty(results)?)?;
+        Ok(())
+    }
+
+    fn cell(&mut self, result: &CellResult) -> anyhow::Result<()> {
+        let _ = writeln!(self.text, "\n### {}\n", result.cell);
+        self.text.push_str(
+            "| contestant | CPU-µs | range | user | system | ÷ tonic | ÷ floor | per s | syscalls | switches (vol., invol.) |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        );
+        for row in &result.rows {
+            self.row(result, row);
+        }
+        let bars = result.rows.iter().filter(|row| row.failure.is_none() && row.samples.iter().any(Option::is_some));
+        let bars: Vec<plot::Bar> = bars
+            .map(|row| plot::Bar { label: row.contestant, value: row.cpu_median(), range: row.cpu_range() })
+            .collect();
+        let file: String = result.cell.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        fs::write(self.dir.join(format!("{file}.svg")), plot::bars(result.cell, "CPU-µs of the server", &bars))?;
+        Ok(())
+    }
+
+    fn row(&mut self, result: &CellResult, row: &Row) {
+        let name = row.contestant;
+        if let Some(failure) = &row.failure {
+            let line = failure.lines().next().unwrap_or_default();
+            let _ = writeln!(self.text, "| {name} | failed: {line} | | | | | | | | |");
+            return;
+        }
+        if row.figures(|_| 0.0).next().is_none() {
+            let _ = writeln!(self.text, "| {name} | no round was quiet enough | | | | | | | | |");
+            return;
+        }
+        let middle = |of: fn(&crate::summary::Sample) -> f64| median(row.figures(of));
+        let ratio = |other: Option<&Row>| {
+            other.and_then(|other| row.ratio_to(other)).map_or(String::new(), |ratio| format!("{ratio:.3}"))
+        };
+        let (low, high) = row.cpu_range();
+        let _ = writeln!(
+            self.text,
+            "| {name} | **{:.2}** | {low:.2}–{high:.2} | {:.2} | {:.2} | {} | {} | {:.0} | {} | {:.4}, {:.4} |",
+            row.cpu_median(),
+            middle(|sample| sample.user_us),
+            middle(|sample| sample.system_us),
+            ratio(result.reference()),
+            ratio(result.floor()),
+            middle(|sample| sample.operations_per_s),
+            row.syscalls.map_or(String::new(), |count| format!("{count:.3}")),
+            middle(|sample| sample.voluntary_switches),
+            middle(|sample| sample.involuntary_switches),
+        );
+    }
+
+    pub(crate) fn memory(&mut self, rows: &[Memory]) {
+        self.text.push_str("\n## Memory\n\nResident octets of the server.\n\n| contestant | idle connection | idle stream |\n|---|--:|--:|\n");
+        let cell = |figure: Option<f64>| figure.map_or("–".to_owned(), |figure| format!("{figure:.0}"));
+        for row in rows {
+            let _ =
+                writeln!(self.text, "| {} | {} | {} |", row.contestant, cell(row.connection_len), cell(row.stream_len));
+        }
+    }
+
+    pub(crate) fn latency(&mut self, latencies: &Latencies) {
+        let _ = writeln!(
+            self.text,
+            "\n## Latency\n\nUnary, 10 connections, open loop at {:.0} calls/s; and 500 calls/s on one connection, alone and beside 64 bulk streams. µs from the moment a call was due.\n\n\
+             | contestant | p50 | p99 | alone p99 | beside bulk p99 |\n|---|--:|--:|--:|--:|",
+            latencies.rate
+        );
+        let cell = |figure: Option<f64>| figure.map_or("–".to_owned(), |figure| format!("{figure:.0}"));
+        for row in &latencies.rows {
+            let _ = writeln!(
+                self.text,
+                "| {} | {:.0} | {:.0} | {} | {} |",
+                row.contestant,
+                row.p50_us,
+                row.p99_us,
+                cell(row.quiet_p99_us),
+                cell(row.noisy_p99_us)
+            );
+        }
+    }
+
+    pub(crate) fn clients(&mut self, clients: &Clients) {
+        let _ = writeln!(
+            self.text,
+            "\n## Client\n\nCPU-µs of the client for each unary call, connections × calls in flight on each, against the null responder: median, range.\n\n| client | {} |\n|---|{}",
+            clients.shapes.join(" | "),
+            "--:|".repeat(clients.shapes.len())
+        );
+        for row in &clients.rows {
+            let figures: Vec<String> =
+                row.figures.iter().map(|(middle, low, high)| format!("**{middle:.2}** {low:.2}–{high:.2}")).collect();
+            let _ = writeln!(self.text, "| {} | {} |", row.name, figures.join(" | "));
+        }
+    }
+
+    /// Writes the page and prints it.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let missing = contestants::all().iter().filter(|contestant| !contestant.is_built()).count();
+        fs::write(self.dir.join("report.md"), &self.text)?;
+        println!("{}", self.text);
+        eprintln!("written to {}; {missing} contestants not built", self.dir.display());
+        Ok(())
+    }
+}

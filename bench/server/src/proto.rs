@@ -1,0 +1,7 @@
+pub mod helloworld {
+    tramline::include_proto!("helloworld");
+}
+
+pub mod bench {
+    tramline::include_proto!("bench");
+}
