@@ -67,7 +67,13 @@ pub struct Request<T> {
 impl<T> Request<T> {
     /// A request without metadata.
     pub fn new(message: T) -> Self {
-        Request { message, metadata: Metadata::new(), extensions: Extensions::default(), context: None, was_compressed: false }
+        Request {
+            message,
+            metadata: Metadata::new(),
+            extensions: Extensions::default(),
+            context: None,
+            was_compressed: false,
+        }
     }
 
     pub(crate) fn received(message: T, metadata: Metadata, context: Arc<CallContext>) -> Self {

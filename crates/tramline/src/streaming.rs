@@ -48,7 +48,16 @@ impl<T> std::fmt::Debug for Streaming<T> {
 
 impl<T> Streaming<T> {
     pub(crate) fn new(exchange: Arc<Exchange>, decode: DecodeFn<T>, limits: Limits) -> Self {
-        Streaming { exchange, packed: Vec::new(), packed_at: 0, decode, limits, end: None, was_compressed: false, cancels: false }
+        Streaming {
+            exchange,
+            packed: Vec::new(),
+            packed_at: 0,
+            decode,
+            limits,
+            end: None,
+            was_compressed: false,
+            cancels: false,
+        }
     }
 
     /// A client's stream: dropping it cancels the call.

@@ -162,13 +162,13 @@ impl PickFirst {
         }
     }
 
-    /// The new list, with what the old one had of it.
-    fn replace(&mut self, addresses: Vec<Address>, control: &mut dyn BalancerControl) {
+    /// The new list, with what the old one had of it. False if it is the same list.
+    fn replace(&mut self, addresses: Vec<Address>, control: &mut dyn BalancerControl) -> bool {
+        if self.candidates.iter().map(|candidate| &candidate.address).eq(&addresses) {
+            return false;
+        }
         let mut before = std::mem::take(&mut self.candidates);
         for address in addresses {
-            if self.candidates.iter().any(|candidate| candidate.address == address) {
-                continue;
-            }
             let candidate = match before.iter().position(|candidate| candidate.address == address) {
                 Some(at) => before.swap_remove(at),
                 None => Candidate { address, subchannel: None, state: ConnectivityState::Idle, has_failed: false },
@@ -178,12 +178,19 @@ impl PickFirst {
         for subchannel in before.into_iter().filter_map(|candidate| candidate.subchannel) {
             control.remove_subchannel(&subchannel);
         }
+        true
     }
 }
 
 impl Balancer for PickFirst {
     fn handle_resolution(&mut self, resolution: &Resolution, control: &mut dyn BalancerControl) -> Result<(), Status> {
-        let addresses = interleave(resolution.addresses().cloned().collect());
+        let mut addresses: Vec<Address> = Vec::new();
+        for address in resolution.addresses() {
+            if !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        let addresses = interleave(addresses);
         if addresses.is_empty() {
             self.clear(control);
             self.phase = Phase::Idle;
@@ -192,7 +199,9 @@ impl Balancer for PickFirst {
             return Err(no_addresses());
         }
         let is_first = self.candidates.is_empty();
-        self.replace(addresses, control);
+        if !self.replace(addresses, control) {
+            return Ok(());
+        }
         let ready = self.candidates.iter().position(|candidate| candidate.state == ConnectivityState::Ready);
         match (self.phase, ready) {
             (Phase::Connected(_), Some(at)) => self.phase = Phase::Connected(at),

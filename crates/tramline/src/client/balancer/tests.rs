@@ -197,6 +197,19 @@ fn pick_first_keeps_its_connection_if_the_new_list_has_it() {
     assert_eq!(bench.desk.state, Some(Connecting));
 }
 
+/// Or a resolver that answers at once would keep the policy busy.
+#[test]
+fn pick_first_does_not_begin_anew_with_the_same_list() {
+    let mut bench = Bench::new(PickFirst::new(), &[1]);
+    bench.report(1, Connecting);
+    bench.report(1, TransientFailure);
+    assert_eq!((bench.connecting(), bench.desk.resolution_count), (vec![1], 1));
+    bench.resolve(&[1]).unwrap();
+    assert_eq!((bench.connecting(), bench.desk.resolution_count), (vec![], 1));
+    bench.resolve(&[2, 1]).unwrap();
+    assert_eq!(bench.connecting(), [2]);
+}
+
 #[test]
 fn no_addresses_are_a_failure() {
     let mut bench = Bench { balancer: PickFirst::new(), desk: Desk::default() };

@@ -104,28 +104,24 @@ macro_rules! call_settings {
         /// counted: name lookup, connecting, waiting for a stream, sending, the last trailer.
         ///
         /// Without it, a call made in a handler has the deadline of that handler's call.
-        #[must_use]
         pub fn timeout(mut self, timeout: ::std::time::Duration) -> Self {
             self.options.timeout = Some(timeout);
             self
         }
 
         /// As [`timeout`](Self::timeout), with a point in time on the clock of the channel.
-        #[must_use]
         pub fn deadline(mut self, deadline: ::std::time::Duration) -> Self {
             self.options.deadline = Some(deadline);
             self
         }
 
         /// Adds a metadata entry. One that cannot be sent fails the call.
-        #[must_use]
         pub fn metadata(mut self, key: &str, value: &str) -> Self {
             self.options.append(key, value);
             self
         }
 
         /// Adds a metadata entry of any octets; its key ends in `-bin`.
-        #[must_use]
         pub fn metadata_bin(mut self, key: &str, value: &[u8]) -> Self {
             self.options.append_bin(key, value);
             self
@@ -133,7 +129,6 @@ macro_rules! call_settings {
 
         /// Whether the call waits for a connection while the server cannot be reached,
         /// or fails with UNAVAILABLE (the default).
-        #[must_use]
         pub fn wait_for_ready(mut self, waits_for_ready: bool) -> Self {
             self.options.waits_for_ready = Some(waits_for_ready);
             self
@@ -141,7 +136,6 @@ macro_rules! call_settings {
 
         /// How the call's messages are compressed, in place of the channel's default.
         /// [`Encoding::Identity`](tramline_call::Encoding::Identity) leaves them as they are.
-        #[must_use]
         pub fn compression(mut self, encoding: ::tramline_call::Encoding) -> Self {
             self.options.encoding = Some(encoding);
             self

@@ -81,10 +81,10 @@ impl Ticket {
             self.fail(cancelled());
             return Ok(());
         }
-        connection.mailbox.offer(Letter::Start(self)).map_err(|letter| match letter {
-            Letter::Start(ticket) => ticket,
-            _ => unreachable!("a mailbox gives back what it was offered"),
-        })
+        match connection.mailbox.offer(Letter::Start(self)) {
+            Err(Letter::Start(ticket)) => Err(ticket),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn set_completion(&mut self, completion: Option<Box<dyn PickCompletion>>) {

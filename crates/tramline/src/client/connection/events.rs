@@ -137,7 +137,9 @@ impl ClientSide {
                 metadata: std::mem::take(&mut attempt.metadata),
                 trailers,
             }),
-            (end, _) => ticket.finish(end.map_err(|status| with_initial(status, std::mem::take(&mut attempt.metadata)))),
+            (end, _) => {
+                ticket.finish(end.map_err(|status| with_initial(status, std::mem::take(&mut attempt.metadata))))
+            }
         }
         self.recycle(attempt);
     }

@@ -79,6 +79,7 @@ pub(crate) struct ClientSide {
     reporter: Reporter,
     /// By stream index.
     attempts: Vec<Option<Box<Attempt>>>,
+    #[allow(clippy::vec_box, reason = "the boxes move between the table and here")]
     spare_attempts: Vec<Box<Attempt>>,
     attempt_count: usize,
     /// Calls that wait for a stream (SETTINGS_MAX_CONCURRENT_STREAMS).
