@@ -110,7 +110,10 @@ pub fn classify(name: &[u8], value: &[u8], route: impl FnOnce(&[u8]) -> Option<u
             (FieldToken::Path(route), route.is_none())
         }
         b":authority" => (FieldToken::Authority, true),
-        b":method" => (FieldToken::Method { is_post: value == b"POST" }, false),
+        b":method" => {
+            let is_post = value == b"POST";
+            (FieldToken::Method { is_post }, !is_post)
+        }
         b":status" => (FieldToken::Status(status(value)), false),
         b"content-type" => content_type(value),
         b"host" => (FieldToken::Host, true),

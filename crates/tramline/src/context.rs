@@ -103,10 +103,6 @@ impl CallContext {
         .await
     }
 
-    pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.deadline
-    }
-
     pub(crate) fn cancel(&self, reason: CancelReason) {
         let waiting = {
             let mut state = self.state.lock();

@@ -8,6 +8,7 @@ mod compression;
 mod context;
 mod drive;
 mod error;
+mod http_door;
 mod interceptor;
 mod io;
 mod request;
@@ -22,6 +23,7 @@ pub use clock::{Clock, Sleep, TimeSource};
 pub use context::{CallContext, CancelReason};
 pub use drive::scope::spawn;
 pub use error::{Error, ErrorKind, ErrorSide};
+pub use http_door::{HttpBody, HttpFields, HttpRequest, HttpResponse};
 pub use interceptor::{CallEnd, CallSide, CallStart, Interceptor, Message, Started};
 pub use io::{
     Address, ConnectionInfo, InProcessConnector, InProcessListener, Io, TlsInfo, UnixCredentials, in_process,

@@ -13,6 +13,7 @@ use crate::drive::exchange::Exchange;
 use crate::drive::inbound::{Batch, PACKED_HEAD_LEN};
 use crate::drive::scope;
 use crate::drive::transfer::{self, DecodeFn};
+use crate::interceptor::{Passage, Passed};
 
 /// Messages that the peer sends, one at a time.
 ///
@@ -38,6 +39,8 @@ pub struct Streaming<T> {
     was_compressed: bool,
     /// Dropping this half ends the call.
     cancels: bool,
+    /// Where messages pass interceptors, if there are any.
+    passage: Option<Box<Passage>>,
 }
 
 impl<T> std::fmt::Debug for Streaming<T> {
@@ -57,7 +60,14 @@ impl<T> Streaming<T> {
             end: None,
             was_compressed: false,
             cancels: false,
+            passage: None,
         }
+    }
+
+    /// Messages, and the end of a response, pass interceptors on their way.
+    pub(crate) fn through(mut self, passage: Box<Passage>) -> Self {
+        self.passage = Some(passage);
+        self
     }
 
     /// A client's stream: dropping it cancels the call.
@@ -105,8 +115,11 @@ impl<T> Streaming<T> {
     /// [`message`](Self::message) as a poll.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
         loop {
-            if let Some(message) = self.unpack() {
+            if let Some(message) = ready!(self.poll_passage(cx)).or_else(|| self.unpack()) {
                 return Poll::Ready(self.check(message).map(Some));
+            }
+            if self.passage.as_ref().is_some_and(|passage| passage.is_busy()) {
+                continue;
             }
             match &self.end {
                 Some(Ok(_)) => return Poll::Ready(Ok(None)),
@@ -115,33 +128,72 @@ impl<T> Streaming<T> {
             }
             self.packed_at = 0;
             let spare = std::mem::take(&mut self.packed);
-            match self.exchange.poll_take(cx, spare) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(Batch::Packed(packed))) => self.packed = packed,
-                Poll::Ready(Ok(Batch::Single { compressed, message })) => {
-                    self.was_compressed = compressed;
-                    let message = self.decode(Frame::Shared(message), compressed);
-                    return Poll::Ready(self.check(message).map(Some));
+            match ready!(self.exchange.poll_take(cx, spare)) {
+                Ok(Batch::Packed(packed)) => self.packed = packed,
+                Ok(Batch::Single { compressed, message }) => {
+                    if let Some(message) = self.deliver(Frame::Shared(message), compressed) {
+                        return Poll::Ready(self.check(message).map(Some));
+                    }
                 }
-                Poll::Ready(Err(end)) => self.end = Some(end),
+                Err(end) => match &mut self.passage {
+                    Some(passage) => passage.start_end(end),
+                    None => self.end = Some(end),
+                },
             }
         }
     }
 
-    /// The next message of the batch at hand.
+    /// What comes out of the passage, if something was under way.
+    fn poll_passage(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Status>>> {
+        let Some(passage) = &mut self.passage else { return Poll::Ready(None) };
+        Poll::Ready(match ready!(passage.poll(cx)) {
+            Passed::Nothing => None,
+            Passed::Message(octets) => {
+                Some(octets.and_then(|octets| (self.decode)(Frame::Shared(octets), self.limits)))
+            }
+            Passed::End(end) => {
+                self.end = Some(end);
+                None
+            }
+        })
+    }
+
+    /// The next message of the batch at hand. `None` too if it went into the passage.
     fn unpack(&mut self) -> Option<Result<T, Status>> {
-        let rest = self.packed.get(self.packed_at..)?;
+        let packed = std::mem::take(&mut self.packed);
+        let message = self.unpack_from(&packed);
+        self.packed = packed;
+        message
+    }
+
+    fn unpack_from(&mut self, packed: &[u8]) -> Option<Result<T, Status>> {
+        let rest = packed.get(self.packed_at..)?;
         let (&[flag, l0, l1, l2, l3], rest) = rest.split_first_chunk::<PACKED_HEAD_LEN>()?;
         let len = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
         let message = rest.get(..len)?;
         self.packed_at += PACKED_HEAD_LEN + len;
-        self.was_compressed = flag != 0;
-        Some(self.decode(Frame::Slice(message), flag != 0))
+        self.deliver(Frame::Slice(message), flag != 0)
     }
 
-    fn decode(&self, frame: Frame<'_>, compressed: bool) -> Result<T, Status> {
+    /// Decodes a message, or sends it through the passage first.
+    fn deliver(&mut self, frame: Frame<'_>, compressed: bool) -> Option<Result<T, Status>> {
+        self.was_compressed = compressed;
+        if self.passage.is_none() {
+            return Some(self.decode_with(frame, compressed, self.decode));
+        }
+        match (self.decode_with(frame, compressed, raw), &mut self.passage) {
+            (Ok(octets), Some(passage)) => {
+                passage.start_message(octets);
+                None
+            }
+            (Ok(octets), None) => Some((self.decode)(Frame::Shared(octets), self.limits)),
+            (Err(status), _) => Some(Err(status)),
+        }
+    }
+
+    fn decode_with<M>(&self, frame: Frame<'_>, compressed: bool, decode: DecodeFn<M>) -> Result<M, Status> {
         let encoding = if compressed { self.exchange.encoding() } else { Encoding::Identity };
-        transfer::decode(frame, compressed, encoding, self.limits, self.decode)
+        transfer::decode(frame, compressed, encoding, self.limits, decode)
     }
 
     /// A message that cannot be read ends the stream.

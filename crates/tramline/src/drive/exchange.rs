@@ -29,6 +29,13 @@ pub(crate) trait NoticeBoard: Send + Sync {
     fn notify(&self, call: Option<StreamKey>, notice: Notice);
 }
 
+/// Status and fields of a response that is plain HTTP.
+#[derive(Debug)]
+pub(crate) struct HttpHead {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
+}
+
 /// Window is given back when this much was read, not octet by octet.
 const CONSUMED_LEN_MIN: usize = 16 * 1024;
 /// With this much unread, a message that is on its way gets no window beyond its own.
@@ -38,6 +45,8 @@ const INBOUND_LEN_FULL: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) head: Option<Metadata>,
+    /// With the head, if the response is plain HTTP.
+    pub(crate) http_head: Option<Box<HttpHead>>,
     pub(crate) pieces: Vec<Bytes>,
     /// Envelopes one after another, to be copied.
     pub(crate) tail: &'a [u8],
@@ -119,6 +128,28 @@ impl Exchange {
         Ok(())
     }
 
+    /// Changes the initial metadata, unless it is on its way. No lock is held meanwhile:
+    /// `change` is an application's.
+    pub(crate) fn change_head(&self, change: impl FnOnce(&mut Metadata)) {
+        let mut head = {
+            let mut outbound = self.outbound.lock();
+            if outbound.head_sent {
+                return;
+            }
+            outbound.head.take().unwrap_or_default()
+        };
+        change(&mut head);
+        self.outbound.lock().head = Some(head);
+    }
+
+    /// The head of a response that is plain HTTP. It goes out at once.
+    pub(crate) fn send_http_head(&self, head: HttpHead) {
+        self.change_outbound(|outbound| {
+            outbound.http_head = Some(Box::new(head));
+            outbound.flush_head = true;
+        });
+    }
+
     /// Sends the initial metadata without waiting for a message.
     pub(crate) fn flush_head(&self) {
         self.change_outbound(|outbound| outbound.flush_head = true);
@@ -169,9 +200,10 @@ impl Exchange {
         } else {
             None
         };
+        let http_head = outbound.http_head.take();
         let pieces = outbound.take_pieces();
         let is_finished = outbound.is_finished;
-        let taken = take(Outgoing { head, pieces, tail: &outbound.tail, is_finished });
+        let taken = take(Outgoing { head, http_head, pieces, tail: &outbound.tail, is_finished });
         outbound.clear_tail();
         taken
     }

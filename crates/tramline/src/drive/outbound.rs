@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use tramline_call::{Metadata, Status};
 
+use super::exchange::HttpHead;
 use super::transfer::{Splices, cut};
 
 /// Unsent octets of one call before its producer waits.
@@ -23,6 +24,8 @@ pub(crate) struct Outbound {
     pub(super) engine_len: usize,
     /// Initial metadata of a response, until it is sent.
     pub(super) head: Option<Metadata>,
+    /// The head of a response that is plain HTTP, until it is sent.
+    pub(super) http_head: Option<Box<HttpHead>>,
     pub(super) head_sent: bool,
     /// The application wants the head on its way before any message.
     pub(super) flush_head: bool,

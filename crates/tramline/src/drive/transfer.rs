@@ -27,11 +27,6 @@ pub(crate) struct Packing {
     pub(crate) message_len_max: usize,
 }
 
-impl Packing {
-    pub(crate) const PLAIN: Packing =
-        Packing { encoding: Encoding::Identity, is_compressed: false, message_len_max: usize::MAX };
-}
-
 /// One message behind its prefix: octets, or pieces where a long part was spliced in.
 #[derive(Debug)]
 pub(crate) struct Envelope {
@@ -44,28 +39,12 @@ impl Envelope {
         (self.octets, self.pieces)
     }
 
-    /// The whole as pieces in order.
-    pub(crate) fn into_pieces(self) -> Vec<Bytes> {
-        self.pieces.unwrap_or_else(|| vec![Bytes::from(self.octets)])
-    }
-
     /// Encodes `message` behind its prefix.
     pub(crate) fn encode<T, C: Encode<T>>(codec: C, message: &T, packing: Packing) -> Result<Envelope, Status> {
         let hint = codec.size_hint(message).unwrap_or(0);
         let mut octets = Vec::with_capacity(PREFIX_LEN + hint.min(SPLICE_LEN_MIN));
         let mut splices = Vec::new();
         encode_into(&mut octets, &mut splices, packing, |sink| codec.encode(message, sink))?;
-        Ok(Envelope { pieces: cut(&mut octets, splices), octets })
-    }
-
-    /// Puts octets that are a message already behind a prefix.
-    pub(crate) fn wrap(message: Bytes, packing: Packing) -> Result<Envelope, Status> {
-        let mut octets = Vec::with_capacity(PREFIX_LEN + message.len().min(SPLICE_LEN_MIN));
-        let mut splices = Vec::new();
-        encode_into(&mut octets, &mut splices, packing, |sink| {
-            sink.splice(message);
-            Ok(())
-        })?;
         Ok(Envelope { pieces: cut(&mut octets, splices), octets })
     }
 }

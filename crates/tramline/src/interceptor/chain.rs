@@ -5,6 +5,7 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tramline_call::{Metadata, MethodInfo, Status};
@@ -125,6 +126,7 @@ impl Interceptors {
             chain: Arc::clone(self),
             states: Vec::with_capacity(self.list.len()),
             method: call.method.clone(),
+            has_head_passed: AtomicBool::new(false),
         };
         for interceptor in &self.list {
             match interceptor.start(&mut call).await {
@@ -143,6 +145,8 @@ pub(crate) struct CallHooks {
     /// Of the interceptors that let the call pass, in their order.
     states: Vec<State>,
     method: MethodInfo,
+    /// The response's initial metadata has passed.
+    has_head_passed: AtomicBool,
 }
 
 impl std::fmt::Debug for CallHooks {
@@ -160,6 +164,13 @@ impl CallHooks {
     /// Whether any of them wants messages.
     pub(crate) fn sees_messages(&self) -> bool {
         self.each().any(|(interceptor, _)| interceptor.sees_messages())
+    }
+
+    /// Takes the response's initial metadata past them, once for each call.
+    pub(crate) fn response_metadata_once(&self, change: impl FnOnce(&dyn Fn(&mut Metadata))) {
+        if !self.has_head_passed.swap(true, Ordering::Relaxed) {
+            change(&|metadata| self.response_metadata(metadata));
+        }
     }
 
     /// Takes a message of the request past them.

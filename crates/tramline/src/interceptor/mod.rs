@@ -1,6 +1,7 @@
 //! Interceptors: code around every call of a server or a channel.
 
 mod chain;
+mod passage;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::request::Extensions;
 use crate::response::Response;
 
 pub(crate) use chain::{BoxFuture, CallHooks, Interceptors, Verdict};
+pub(crate) use passage::{Passage, Passed};
 
 /// Code around every call of a server or a channel, of all four kinds.
 ///

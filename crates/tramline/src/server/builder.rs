@@ -1,17 +1,25 @@
 //! The settings of a server.
 
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tramline_call::Encoding;
+use bytes::Bytes;
 use tramline_call::codec::Limits;
+use tramline_call::{Encoding, Status};
 
 use super::listener::Listener;
+use super::replies::Replies;
 use super::routes::{Dispatch, Routes, Service};
 use super::serving::Server;
 use super::settings::{HandlerLimit, ServerShared};
 use crate::clock::Clock;
 use crate::compression;
 use crate::error::Error;
+use crate::http_door::{self, HttpHandler, HttpRequest, HttpResponse};
+use crate::interceptor::{Interceptor, Interceptors};
+use crate::request::Request;
+use crate::streaming::Streaming;
 
 /// Time for a TLS handshake, from the accepted connection to its end.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -51,6 +59,8 @@ type Registration = Box<dyn FnOnce(&mut Routes) + Send>;
 /// ```
 pub struct ServerBuilder {
     registrations: Vec<Registration>,
+    interceptors: Interceptors,
+    http: Option<HttpHandler>,
     dispatches: Vec<(String, Dispatch)>,
     limits: Limits,
     sent_message_len_max: usize,
@@ -76,6 +86,8 @@ impl Default for ServerBuilder {
     fn default() -> Self {
         ServerBuilder {
             registrations: Vec::new(),
+            interceptors: Interceptors::default(),
+            http: None,
             dispatches: Vec::new(),
             limits: Limits::default(),
             sent_message_len_max: usize::MAX,
@@ -104,6 +116,51 @@ impl ServerBuilder {
     #[must_use]
     pub fn add_routes(mut self, register: impl FnOnce(&mut Routes) + Send + 'static) -> Self {
         self.registrations.push(Box::new(register));
+        self
+    }
+
+    /// Takes calls of methods that no service has, as streams of encoded messages.
+    /// Without it, they are UNIMPLEMENTED before any interceptor sees them.
+    ///
+    /// ```no_run
+    /// # use tramline::{Replies, Request, Server, Status, Streaming};
+    /// # use bytes::Bytes;
+    /// # fn f() {
+    /// let builder = Server::builder().fallback(|mut request: Request<Streaming<Bytes>>, replies: Replies<Bytes>| async move {
+    ///     while let Some(message) = request.get_mut().message().await? {
+    ///         replies.send(message).await?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # let _ = builder; }
+    /// ```
+    #[must_use]
+    pub fn fallback<H, F>(self, handler: H) -> Self
+    where
+        H: Fn(Request<Streaming<Bytes>>, Replies<Bytes>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Status>> + Send + 'static,
+    {
+        self.add_routes(move |routes| {
+            routes.fallback(Arc::new(()), move |_, request, replies| handler(request, replies));
+        })
+    }
+
+    /// Takes requests that are not gRPC. Without it, they get 415.
+    #[must_use]
+    pub fn http_handler<H, F>(mut self, handler: H) -> Self
+    where
+        H: Fn(HttpRequest) -> F + Send + Sync + 'static,
+        F: Future<Output = HttpResponse> + Send + 'static,
+    {
+        self.http = Some(http_door::erase(handler));
+        self
+    }
+
+    /// Puts an interceptor around every call of every service. What is added first is
+    /// outermost.
+    #[must_use]
+    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.interceptors.push(interceptor);
         self
     }
 
@@ -226,7 +283,12 @@ impl ServerBuilder {
                 "this build cannot compress with {name}: enable the feature of that name"
             )));
         }
-        let routes = fold_routes(self.registrations, &self.dispatches)?;
+        let mut routes = Routes::default();
+        routes.set_interceptors(self.interceptors);
+        fold_routes(&mut routes, self.registrations, &self.dispatches)?;
+        if let Some(handler) = self.http {
+            routes.set_http(handler);
+        }
         let mut accept = compression::supported();
         accept.insert(Encoding::Identity);
         let shared = ServerShared {
@@ -271,9 +333,12 @@ impl ServerBuilder {
     }
 }
 
-fn fold_routes(registrations: Vec<Registration>, dispatches: &[(String, Dispatch)]) -> Result<Routes, Error> {
-    let mut routes = Routes::default();
-    registrations.into_iter().for_each(|register| register(&mut routes));
+fn fold_routes(
+    routes: &mut Routes,
+    registrations: Vec<Registration>,
+    dispatches: &[(String, Dispatch)],
+) -> Result<(), Error> {
+    registrations.into_iter().for_each(|register| register(routes));
     if let Some(path) = routes.duplicate() {
         return Err(Error::config(format!("the method {path} is registered twice")));
     }
@@ -282,5 +347,5 @@ fn fold_routes(registrations: Vec<Registration>, dispatches: &[(String, Dispatch
             return Err(Error::config(format!("`dispatch` names {path}, and the server has no such method")));
         }
     }
-    Ok(routes)
+    Ok(())
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::task::ready;
 
+use bytes::Bytes;
 use futures_core::Stream;
 use tramline_call::{Metadata, Status};
 
 use crate::drive::exchange::Exchange;
 use crate::drive::scope;
 use crate::drive::transfer::{self, EncodeFn, Packing};
+use crate::interceptor::{CallHooks, encode_whole};
 
 /// The sink of a streaming response, with back-pressure: [`send`](Self::send) waits
 /// while the peer does not read.
@@ -30,11 +32,13 @@ pub struct Replies<T> {
     exchange: Arc<Exchange>,
     encode: EncodeFn<T>,
     packing: Packing,
+    /// The interceptors that messages pass, if there are any.
+    hooks: Option<Arc<CallHooks>>,
 }
 
 impl<T> Clone for Replies<T> {
     fn clone(&self) -> Self {
-        Replies { exchange: self.exchange.clone(), encode: self.encode, packing: self.packing }
+        Replies { exchange: self.exchange.clone(), hooks: self.hooks.clone(), ..*self }
     }
 }
 
@@ -46,7 +50,13 @@ impl<T> std::fmt::Debug for Replies<T> {
 
 impl<T> Replies<T> {
     pub(crate) fn new(exchange: Arc<Exchange>, encode: EncodeFn<T>, packing: Packing) -> Self {
-        Replies { exchange, encode, packing }
+        Replies { exchange, encode, packing, hooks: None }
+    }
+
+    /// Messages pass interceptors on their way.
+    pub(super) fn through(mut self, hooks: Arc<CallHooks>) -> Self {
+        self.hooks = Some(hooks);
+        self
     }
 
     /// Sends one message. The future is ready once the message is encoded and there is
@@ -68,6 +78,10 @@ impl<T> Replies<T> {
     }
 
     async fn send_packed(&self, message: &T, packing: Packing) -> Result<(), Status> {
+        if let Some(hooks) = &self.hooks {
+            let octets = encode_whole(|sink| (self.encode)(message, sink))?;
+            return send_through(hooks, &self.exchange, octets, packing).await;
+        }
         std::future::poll_fn(|cx| {
             ready!(scope::poll_message_budget(cx));
             self.exchange.poll_ready(cx)
@@ -102,6 +116,9 @@ impl<T> Replies<T> {
 
     /// Sends the initial metadata now, without waiting for a message.
     pub fn send_metadata(&self) {
+        if let Some(hooks) = &self.hooks {
+            pass_head(hooks, &self.exchange);
+        }
         self.exchange.flush_head();
     }
 
@@ -109,4 +126,31 @@ impl<T> Replies<T> {
     pub fn with_trailers<R>(&self, change: impl FnOnce(&mut Metadata) -> R) -> R {
         self.exchange.with_trailers(change)
     }
+}
+
+/// Takes the response's initial metadata past the interceptors, unless that was done.
+pub(super) fn pass_head(hooks: &CallHooks, exchange: &Exchange) {
+    hooks.response_metadata_once(|pass| exchange.change_head(pass));
+}
+
+/// Sends one encoded message of a response past the interceptors.
+pub(super) async fn send_through(
+    hooks: &CallHooks,
+    exchange: &Exchange,
+    octets: Bytes,
+    packing: Packing,
+) -> Result<(), Status> {
+    let octets = hooks.response_message(octets).await?;
+    pass_head(hooks, exchange);
+    std::future::poll_fn(|cx| {
+        ready!(scope::poll_message_budget(cx));
+        exchange.poll_ready(cx)
+    })
+    .await?;
+    exchange.push(|out, splices| {
+        transfer::encode_into(out, splices, packing, |sink| {
+            sink.splice(octets);
+            Ok(())
+        })
+    })
 }

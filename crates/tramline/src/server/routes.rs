@@ -5,16 +5,25 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tramline_call::codec::{Decode, Encode};
+use bytes::Bytes;
+use tramline_call::codec::{Decode, Encode, Raw};
 use tramline_call::{Method, MethodInfo, Status};
 
+use super::intercepted::{EndFuture, Intercepted, OnceHandler, Passing, ReplyFuture, StreamHandler, encode_reply};
 use super::load::Load;
 use super::replies::Replies;
-use super::slot::{BoxSlot, CallSlot, Start, StreamingSlot, UnarySlot};
+use super::slot::{BoxSlot, CallSlot, Opening, Start, StreamingSlot, UnarySlot};
 use crate::drive::transfer::{self, DecodeFn};
+use crate::http_door::{HttpHandler, respond};
+use crate::interceptor::{CallHooks, Interceptors};
 use crate::request::Request;
 use crate::response::Response;
-use crate::streaming::Streaming;
+use crate::streaming::{Streaming, raw};
+
+/// Routes that no path names. (No service can be called so: these are not names of
+/// protobuf, and nobody may register them.)
+const FALLBACK: &str = "/*/*";
+const HTTP: &str = "/*/http";
 
 /// A service that can be added to a server; generated code implements it.
 pub trait Service {
@@ -79,6 +88,11 @@ pub struct Routes {
     services: Vec<&'static str>,
     /// The first path that was registered twice.
     duplicate: Option<String>,
+    /// What takes calls of methods that are not registered.
+    fallback: Option<u32>,
+    /// What takes requests that are not gRPC.
+    http: Option<u32>,
+    chain: Option<Arc<Interceptors>>,
 }
 
 impl Routes {
@@ -93,6 +107,13 @@ impl Routes {
         Res: Send + 'static,
     {
         let decode = transfer::decode_fn::<Req, C>();
+        if self.is_intercepted() {
+            return self.add_intercepted_once(method.info(), move |mut passing, _hooks| {
+                let message = passing.message(decode)?;
+                let response = handler(service.clone(), passing.request(message));
+                Ok(Box::pin(async move { encode_reply::<Res, C>(response.await?) }))
+            });
+        }
         let begin = Arc::new(move |start: Start<'_>| {
             let message = one_message(&start, decode)?;
             let was_compressed = start.came_compressed();
@@ -114,6 +135,13 @@ impl Routes {
         Res: Send + 'static,
     {
         let decode = transfer::decode_fn::<Req, C>();
+        if self.is_intercepted() {
+            return self.add_intercepted_stream(method.info(), move |mut passing, hooks| {
+                let message = passing.message(decode)?;
+                let replies = passing.replies(transfer::encode_fn::<Res, C>(), hooks)?;
+                Ok(Box::pin(handler(service.clone(), passing.request(message), replies)))
+            });
+        }
         let begin = Arc::new(move |start: Start<'_>| {
             let message = one_message(&start, decode)?;
             let replies = replies::<Res, C>(&start)?;
@@ -134,6 +162,13 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
+        if self.is_intercepted() {
+            return self.add_intercepted_once(method.info(), move |passing, hooks| {
+                let messages = passing.messages(transfer::decode_fn::<Req, C>(), hooks)?;
+                let response = handler(service.clone(), passing.request(messages));
+                Ok(Box::pin(async move { encode_reply::<Res, C>(response.await?) }))
+            });
+        }
         let begin = Arc::new(move |start: Start<'_>| {
             let messages = messages::<Req, C>(&start)?;
             Ok(handler(service.clone(), Start::request(start.metadata, start.context, messages)))
@@ -152,6 +187,13 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
+        if self.is_intercepted() {
+            return self.add_intercepted_stream(method.info(), move |passing, hooks| {
+                let messages = passing.messages(transfer::decode_fn::<Req, C>(), hooks)?;
+                let replies = passing.replies(transfer::encode_fn::<Res, C>(), hooks)?;
+                Ok(Box::pin(handler(service.clone(), passing.request(messages), replies)))
+            });
+        }
         let begin = Arc::new(move |start: Start<'_>| {
             let messages = messages::<Req, C>(&start)?;
             let replies = replies::<Res, C>(&start)?;
@@ -160,21 +202,84 @@ impl Routes {
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
     }
 
+    /// Takes calls of methods that are not registered, of all kinds, as streams of
+    /// encoded messages: for proxies. The last one that was set counts.
+    pub fn fallback<S, H, F>(&mut self, service: Arc<S>, handler: H)
+    where
+        S: Send + Sync + 'static,
+        H: Fn(Arc<S>, Request<Streaming<Bytes>>, Replies<Bytes>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Status>> + Send + 'static,
+    {
+        self.bidi_streaming(Method::bidi_streaming(FALLBACK, Raw), service, handler);
+        self.fallback = self.by_path.remove(FALLBACK.as_bytes());
+    }
+
+    /// Takes requests that are not gRPC.
+    pub(crate) fn set_http(&mut self, handler: HttpHandler) {
+        let begin = Arc::new(move |start: Start<'_>| {
+            let exchange = exchange_of(&start)?;
+            let Opening::Http(opening) = start.opening else { return Err(Status::internal("no HTTP request")) };
+            let pieces = Streaming::new(Arc::clone(&exchange), raw, start.limits);
+            Ok(Box::pin(respond(Arc::clone(&handler), *opening, pieces, exchange)))
+        });
+        let method = Method::<Bytes, Bytes, Raw>::bidi_streaming(HTTP, Raw);
+        self.http = Some(self.push(method.info(), move || Box::pin(StreamingSlot::new(begin.clone()))));
+    }
+
     fn add<N, L>(&mut self, method: MethodInfo, new_slot: N)
     where
         N: Fn() -> Pin<Box<L>> + Send + Sync + 'static,
         L: CallSlot + 'static,
     {
-        let id = self.routes.len() as u32;
-        if self.by_path.insert(method.path().as_bytes().into(), id).is_some() {
-            self.duplicate.get_or_insert_with(|| method.path().to_string());
+        let path = method.path().clone();
+        let id = self.push(method, new_slot);
+        if self.by_path.insert(path.as_bytes().into(), id).is_some() {
+            self.duplicate.get_or_insert_with(|| path.to_string());
         }
+    }
+
+    fn push<N, L>(&mut self, method: MethodInfo, new_slot: N) -> u32
+    where
+        N: Fn() -> Pin<Box<L>> + Send + Sync + 'static,
+        L: CallSlot + 'static,
+    {
         self.routes.push(Route {
             method,
             dispatch: Dispatch::default(),
             load: Load::default(),
             new_slot: Box::new(move || -> BoxSlot { new_slot() }),
         });
+        self.routes.len() as u32 - 1
+    }
+
+    /// Interceptors for the methods that are added from now on.
+    pub(crate) fn set_interceptors(&mut self, chain: Interceptors) {
+        self.chain = (!chain.is_empty()).then(|| Arc::new(chain));
+    }
+
+    fn is_intercepted(&self) -> bool {
+        self.chain.is_some()
+    }
+
+    fn add_intercepted_once<H>(&mut self, method: MethodInfo, handler: H)
+    where
+        H: Fn(Passing, &Arc<CallHooks>) -> Result<ReplyFuture, Status> + Send + Sync + 'static,
+    {
+        let Some(chain) = self.chain.clone() else { return };
+        let intercepted: Arc<Intercepted<OnceHandler>> = Arc::new(Intercepted { chain, handler: Box::new(handler) });
+        let begin = Arc::new(move |start: Start<'_>| intercepted.begin(start));
+        let encode = transfer::encode_fn::<Bytes, Raw>();
+        self.add(method, move || Box::pin(UnarySlot::new(begin.clone(), encode)));
+    }
+
+    fn add_intercepted_stream<H>(&mut self, method: MethodInfo, handler: H)
+    where
+        H: Fn(Passing, &Arc<CallHooks>) -> Result<EndFuture, Status> + Send + Sync + 'static,
+    {
+        let Some(chain) = self.chain.clone() else { return };
+        let intercepted: Arc<Intercepted<StreamHandler>> = Arc::new(Intercepted { chain, handler: Box::new(handler) });
+        let begin = Arc::new(move |start: Start<'_>| intercepted.begin(start));
+        self.add(method, move || Box::pin(StreamingSlot::new(begin.clone())));
     }
 
     /// Adds all methods of a service.
@@ -199,6 +304,16 @@ impl Routes {
         self.by_path.get(path).copied()
     }
 
+    /// What takes calls of methods that are not registered.
+    pub(crate) fn fallback_id(&self) -> Option<u32> {
+        self.fallback
+    }
+
+    /// What takes requests that are not gRPC.
+    pub(crate) fn http_id(&self) -> Option<u32> {
+        self.http
+    }
+
     pub(crate) fn get(&self, id: u32) -> Option<&Route> {
         self.routes.get(id as usize)
     }
@@ -214,9 +329,11 @@ impl Routes {
 }
 
 fn one_message<T>(start: &Start<'_>, decode: DecodeFn<T>) -> Result<T, Status> {
-    match &start.message {
-        Some((frame, compressed)) => transfer::decode(frame.share(), *compressed, start.encoding, start.limits, decode),
-        None => Err(Status::internal("a request message is missing")),
+    match &start.opening {
+        Opening::Message(frame, compressed) => {
+            transfer::decode(frame.share(), *compressed, start.encoding, start.limits, decode)
+        }
+        Opening::Messages | Opening::Http(_) => Err(Status::internal("a request message is missing")),
     }
 }
 

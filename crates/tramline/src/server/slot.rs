@@ -14,15 +14,25 @@ use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
 use crate::drive::transfer::EncodeFn;
 use crate::drive::transfer::Packing;
+use crate::http_door::HttpOpening;
 use crate::request::Request;
 use crate::response::Response;
+
+/// What a call opens with.
+pub(crate) enum Opening<'a> {
+    /// The one message of a unary or server-streaming request, and whether it is compressed.
+    Message(Frame<'a>, bool),
+    /// A stream of messages, which are in the call's boxes.
+    Messages,
+    /// A request that is not gRPC.
+    Http(Box<HttpOpening>),
+}
 
 /// What a handler starts with.
 pub(crate) struct Start<'a> {
     pub(crate) metadata: Metadata,
     pub(crate) context: Arc<CallContext>,
-    /// The one message of a unary or server-streaming request.
-    pub(crate) message: Option<(Frame<'a>, bool)>,
+    pub(crate) opening: Opening<'a>,
     /// The boxes of a call that streams in either direction.
     pub(crate) exchange: Option<Arc<Exchange>>,
     /// How the peer compresses.
@@ -34,7 +44,7 @@ pub(crate) struct Start<'a> {
 impl Start<'_> {
     /// Whether the one message of the request came compressed.
     pub(crate) fn came_compressed(&self) -> bool {
-        self.message.as_ref().is_some_and(|(_, compressed)| *compressed)
+        matches!(self.opening, Opening::Message(_, true))
     }
 
     pub(crate) fn request<T>(metadata: Metadata, context: Arc<CallContext>, message: T) -> Request<T> {

@@ -12,6 +12,8 @@ mod client_deadlines;
 mod client_drop;
 #[cfg(feature = "tls")]
 mod client_tls;
+mod http_door;
+mod interceptors;
 mod panics;
 mod raw_client;
 mod raw_server;

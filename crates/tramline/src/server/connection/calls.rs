@@ -52,6 +52,8 @@ pub(super) struct Call {
     /// Octets of the message being assembled that are not released yet.
     pub(super) owed_len: usize,
     pub(super) head_sent: bool,
+    /// The request is not gRPC: its body has no envelopes, its response no trailers.
+    pub(super) is_http: bool,
 }
 
 impl Call {
@@ -69,6 +71,7 @@ impl Call {
             deadline: None,
             owed_len: 0,
             head_sent: false,
+            is_http: false,
         }
     }
 
@@ -82,6 +85,7 @@ impl Call {
         self.deadline = None;
         self.owed_len = 0;
         self.head_sent = false;
+        self.is_http = false;
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tramline_call::codec::Frame;
+use bytes::Bytes;
 use tramline_call::{MethodInfo, Status};
 use tramline_h2::StreamKey;
 
@@ -21,7 +21,7 @@ use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
 use crate::server::routes::{Dispatch, Route};
 use crate::server::settings::ServerShared;
-use crate::server::slot::{BoxSlot, Start};
+use crate::server::slot::{BoxSlot, Opening, Start};
 
 /// Slots of one route that a connection keeps for the next calls.
 const SPARE_SLOT_COUNT_MAX: usize = 8;
@@ -53,7 +53,7 @@ impl SlotPool {
 
 impl ServerSide {
     /// Starts the handler of a call whose request is there, and polls it once.
-    pub(super) fn begin(&mut self, engine: &mut Engine, key: StreamKey, message: Option<(Frame<'_>, bool)>) {
+    pub(super) fn begin(&mut self, engine: &mut Engine, key: StreamKey, opening: Opening<'_>) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some(route) = self.shared.routes.get(call.route) else { return };
         let Some(context) = call.context.clone() else { return };
@@ -62,7 +62,7 @@ impl ServerSide {
         let start = Start {
             metadata: call.head.metadata().clone(),
             context,
-            message,
+            opening,
             exchange: call.exchange.clone(),
             encoding: call.head.encoding(),
             packing,
@@ -176,8 +176,14 @@ impl ServerSide {
                 Err(status) => self.fail_call(engine, key, status),
             };
         }
+        let call_is_http = call.is_http;
         self.transfer_all(engine, key);
         match outcome {
+            Ok(()) if call_is_http => {
+                // A stream that the client reset takes nothing more.
+                let _ = engine.send_data(key, Bytes::new(), true);
+                self.end_call(engine, key);
+            }
             Ok(()) => {
                 self.send_status(engine, key, None);
                 self.end_call(engine, key);

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tramline_call::cardinality::MessageCount;
-use tramline_call::codec::Frame;
-use tramline_call::server_call::{header_list_too_long, unknown_method};
-use tramline_call::{MethodInfo, Status};
+use tramline_call::codec::{Frame, Raw};
+use tramline_call::server_call::{Rejection, header_list_too_long, unknown_method};
+use tramline_call::{FieldToken, Method, MethodInfo, MethodKind, Status};
 use tramline_h2::StreamKey;
 
 use super::{Call, ServerSide, Stage, tell_end};
 use crate::classify::Engine;
 use crate::context::{CallContext, CancelReason};
 use crate::drive::exchange::Exchange;
+use crate::http_door::{HttpFields, HttpOpening};
+use crate::server::slot::Opening;
 
 impl ServerSide {
     pub(super) fn handle_headers(
@@ -27,26 +30,84 @@ impl ServerSide {
             return self.reject(engine, key, header_list_too_long());
         }
         let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
-        if let Err(rejection) = self.head.read(fields, self.shared.accept) {
-            return self.reject(engine, key, rejection);
+        match self.head.read(fields, self.shared.accept) {
+            Ok(()) => self.start_rpc(engine, key, now),
+            Err(Rejection::Http(_)) if self.shared.routes.http_id().is_some() => self.start_http(engine, key, now),
+            Err(rejection) => return self.reject(engine, key, rejection),
         }
-        let Some(id) = self.head.route() else {
-            let status = unknown_method(self.head.path().as_bytes());
-            return self.reject(engine, key, status.into());
-        };
-        let Some(route) = self.shared.routes.get(id) else { return };
-        let method = route.method.clone();
-        if let Err(rejection) = self.head.check_subtype(&method) {
-            return self.reject(engine, key, rejection);
-        }
-        self.start_call(engine, key, id, method, now);
         if end_stream {
             self.handle_request_end(engine, key);
         }
     }
 
+    /// The route and the method that the head names.
+    fn resolve(&self) -> Result<(u32, MethodInfo), Rejection> {
+        let routes = &self.shared.routes;
+        let path = self.head.path();
+        let (id, method) = match self.head.route() {
+            Some(id) => (id, routes.get(id).map(|route| route.method.clone())),
+            None => {
+                let Some(id) = routes.fallback_id() else { return Err(unknown_method(path.as_bytes()).into()) };
+                let method = Method::<Bytes, Bytes, Raw>::dynamic(path, MethodKind::BidiStreaming, Raw);
+                (id, method.ok().map(|method| method.info()))
+            }
+        };
+        let method = method.ok_or_else(|| unknown_method(path.as_bytes()))?;
+        self.head.check_subtype(&method)?;
+        Ok((id, method))
+    }
+
+    fn start_rpc(&mut self, engine: &mut Engine, key: StreamKey, now: Duration) {
+        match self.resolve() {
+            Ok((route, method)) => self.start_call(engine, key, route, method, Opening::Messages, now),
+            Err(rejection) => self.reject(engine, key, rejection),
+        }
+    }
+
+    /// A request that is not gRPC, for the handler of those.
+    fn start_http(&mut self, engine: &mut Engine, key: StreamKey, now: Duration) {
+        let Some(route) = self.shared.routes.http_id() else { return };
+        let Some(method) = self.shared.routes.get(route).map(|route| route.method.clone()) else { return };
+        let opening = self.http_opening(engine);
+        self.head.reset();
+        self.start_call(engine, key, route, method, Opening::Http(Box::new(opening)), now);
+    }
+
+    fn http_opening(&self, engine: &Engine) -> HttpOpening {
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        let mut opening = HttpOpening {
+            method: String::new(),
+            path: String::new(),
+            authority: String::new(),
+            fields: HttpFields::default(),
+            connection: Arc::clone(&self.connection),
+        };
+        for field in engine.fields().iter() {
+            match field.token {
+                FieldToken::Method { is_post: true } => opening.method = "POST".to_owned(),
+                FieldToken::Method { is_post: false } => opening.method = text(field.value),
+                FieldToken::Authority => opening.authority = text(field.value),
+                FieldToken::Path(None) => opening.path = text(field.value),
+                FieldToken::Path(Some(id)) => {
+                    opening.path = self.shared.routes.get(id).map(|r| r.method.path().to_string()).unwrap_or_default();
+                }
+                _ if field.name.is_empty() => {}
+                _ => opening.fields.push_received(field.name, field.value),
+            }
+        }
+        opening
+    }
+
     /// Makes a call of the request whose head was read.
-    fn start_call(&mut self, engine: &mut Engine, key: StreamKey, route: u32, method: MethodInfo, now: Duration) {
+    fn start_call(
+        &mut self,
+        engine: &mut Engine,
+        key: StreamKey,
+        route: u32,
+        method: MethodInfo,
+        opening: Opening<'_>,
+        now: Duration,
+    ) {
         if self.shared.handlers.as_ref().is_some_and(|limit| !limit.enter()) {
             return engine.refuse(key);
         }
@@ -57,6 +118,7 @@ impl ServerSide {
         let call = self.calls.insert(key, route);
         std::mem::swap(&mut call.head, &mut self.head);
         call.deadline = deadline;
+        call.is_http = matches!(opening, Opening::Http(_));
         call.requests = MessageCount::of_requests(kind);
         let connection = Arc::clone(&self.connection);
         call.context = Some(Arc::new(CallContext::new(method, connection, deadline, self.clock.clone())));
@@ -70,7 +132,7 @@ impl ServerSide {
             self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |before| before.min(at)));
         }
         if !kind.takes_one_message() {
-            self.begin(engine, key, None);
+            self.begin(engine, key, opening);
         }
     }
 
@@ -97,7 +159,7 @@ impl ServerSide {
             return self.fail_call(engine, key, status);
         }
         if end_stream {
-            return self.begin(engine, key, Some((message.frame, message.compressed)));
+            return self.begin(engine, key, Opening::Message(message.frame, message.compressed));
         }
         call.early_message = Some((message.compressed, message.frame.contiguous().to_vec()));
     }
@@ -110,7 +172,7 @@ impl ServerSide {
         }
         match call.early_message.take() {
             Some((compressed, message)) => {
-                self.begin(engine, key, Some((Frame::Shared(message.into()), compressed)));
+                self.begin(engine, key, Opening::Message(Frame::Shared(message.into()), compressed));
             }
             None => self.end_stream_input(engine, key),
         }

@@ -4,11 +4,12 @@ use bytes::Bytes;
 use tramline_call::codec::Sink;
 use tramline_call::server_call::{Rejection, write_head, write_http_status, write_rejection, write_trailers};
 use tramline_call::{Encoding, Metadata, Status, Subtype};
-use tramline_h2::{SendError, StreamKey};
+use tramline_h2::{FieldWriter, Indexing, Reason, SendError, StreamKey};
 
 use super::{ServerSide, Stage};
 use crate::classify::{Engine, EngineFields};
 use crate::context::{CallContext, CancelReason};
+use crate::drive::exchange::HttpHead;
 use crate::drive::transfer::{self, Packing, Splices, cut};
 use crate::server::slot::BoxSlot;
 
@@ -198,11 +199,24 @@ impl ServerSide {
             return;
         }
         let status = status.into_local();
-        self.send_status(engine, key, Some(&status));
+        if self.calls.get_mut(key).is_some_and(|call| call.is_http) {
+            self.fail_http(engine, key);
+        } else {
+            self.send_status(engine, key, Some(&status));
+        }
         if let Some(exchange) = self.calls.get_mut(key).and_then(|call| call.exchange.as_ref()) {
             exchange.abort(&status);
         }
         self.leave(engine, key);
+    }
+
+    /// A plain request fails: with a status while there is none, else by a reset.
+    fn fail_http(&mut self, engine: &mut Engine, key: StreamKey) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        if std::mem::replace(&mut call.head_sent, true) {
+            return engine.reset(key, Reason::INTERNAL_ERROR);
+        }
+        let _ = engine.send_headers(key, true, |fields| write_http_status(500, &mut EngineFields(fields)));
     }
 
     /// Ends a call early for a reason that its handler learns.
@@ -221,5 +235,12 @@ impl ServerSide {
             Rejection::Call(rejected) => write_rejection(rejected, accept, &mut EngineFields(fields)),
         });
         engine.forget(key);
+    }
+}
+
+pub(super) fn write_http_head(fields: &mut FieldWriter<'_>, head: &HttpHead) {
+    write_http_status(head.status, &mut EngineFields(fields));
+    for (name, value) in &head.fields {
+        fields.field(name.as_bytes(), value, Indexing::None);
     }
 }

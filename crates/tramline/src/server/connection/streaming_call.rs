@@ -1,9 +1,11 @@
 //! Calls that stream: between their boxes and the engine.
 
 use tramline_call::Metadata;
+use tramline_call::codec::Frame;
 use tramline_call::server_call::write_head;
 use tramline_h2::StreamKey;
 
+use super::reply::write_http_head;
 use super::{ServerSide, Stage};
 use crate::classify::{Engine, EngineFields};
 
@@ -13,6 +15,10 @@ impl ServerSide {
         let Some(exchange) = call.exchange.as_ref().filter(|_| !matches!(call.stage, Stage::Leaving)) else {
             return engine.release_capacity(key, bytes.len());
         };
+        if call.is_http {
+            exchange.push_message(false, Frame::Slice(bytes), bytes.len());
+            return self.after_data(engine, key, end_stream);
+        }
         let mut input = bytes;
         call.owed_len += bytes.len();
         let failure = loop {
@@ -33,6 +39,11 @@ impl ServerSide {
         if let Some(status) = failure {
             return self.fail_call(engine, key, status);
         }
+        self.after_data(engine, key, end_stream);
+    }
+
+    /// The handler may go on at the end of the batch, or now if nothing more comes.
+    fn after_data(&mut self, engine: &mut Engine, key: StreamKey, end_stream: bool) {
         if end_stream {
             return self.handle_request_end(engine, key);
         }
@@ -76,14 +87,17 @@ impl ServerSide {
         let encoding = self.shared.response_encoding(call.head.accept());
         // A stream that the client reset takes nothing more; its reset is an event of its own.
         exchange.take_outgoing(|outgoing| {
-            if let Some(mut metadata) = outgoing.head {
-                call.head_sent = true;
+            call.head_sent |= outgoing.head.is_some();
+            if let Some(mut metadata) = outgoing.head.filter(|_| !call.is_http) {
                 if let Some(head) = call.context.as_ref().and_then(|context| context.take_head()) {
                     metadata.merge(&head);
                 }
                 let _ = engine.send_headers(key, false, |fields| {
                     write_head(subtype, &metadata, encoding, &mut EngineFields(fields));
                 });
+            }
+            if let Some(head) = outgoing.http_head {
+                let _ = engine.send_headers(key, false, |fields| write_http_head(fields, &head));
             }
             for piece in outgoing.pieces {
                 let _ = engine.send_data(key, piece, false);

@@ -1,0 +1,226 @@
+//! Interceptors on a server: all four kinds, what they see, what they change.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tramline::codec::Raw;
+use tramline::{CallEnd, CallSide, CallStart, Interceptor, Message, Metadata, Response, Started, Status};
+
+use crate::raw_client::{Answer, RawClient, envelope};
+use crate::services::{CHAT, COUNT, ECHO, FAIL, SUM, serve_with};
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Writes down all that it sees, under its name.
+struct Scribe {
+    name: &'static str,
+    log: Log,
+}
+
+impl Scribe {
+    fn write(&self, what: String) {
+        self.log.lock().unwrap().push(format!("{} {what}", self.name));
+    }
+}
+
+impl Interceptor for Scribe {
+    type Call = String;
+
+    async fn start(&self, call: &mut CallStart<'_>) -> Result<Started<String>, Status> {
+        assert_eq!(call.side(), CallSide::Server);
+        assert!(call.context().unwrap().connection().peer().ip().is_some());
+        self.write(format!("start {}", call.method().path()));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        call.metadata_mut().insert("x-in", self.name).unwrap();
+        Ok(Started::Continue(call.method().path().method().to_owned()))
+    }
+
+    async fn request_message(&self, call: &String, message: &mut Message<'_>) -> Result<(), Status> {
+        assert_eq!(message.method().path().method(), call);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.write(format!("request {:?}", message.octets()));
+        Ok(())
+    }
+
+    fn response_metadata(&self, _call: &String, metadata: &mut Metadata) {
+        self.write(format!("head {:?}", metadata.get("x-head")));
+        metadata.insert("x-seen", self.name).unwrap();
+    }
+
+    async fn response_message(&self, _call: &String, message: &mut Message<'_>) -> Result<(), Status> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.write(format!("response {:?}", message.octets()));
+        Ok(())
+    }
+
+    async fn end(&self, _call: &String, end: &mut CallEnd) {
+        self.write(format!("end {:?}", end.outcome.as_ref().map_err(Status::code)));
+        end.trailers.insert("x-end", self.name).unwrap();
+    }
+}
+
+async fn scribed(requests: &[(&str, &[&[u8]])]) -> (Vec<String>, Vec<Answer>) {
+    let log = Log::default();
+    let (outer, inner) = (Scribe { name: "outer", log: log.clone() }, Scribe { name: "inner", log: log.clone() });
+    let server = serve_with(|builder| builder.interceptor(outer).interceptor(inner)).await;
+    let mut client = RawClient::connect(server.address).await;
+    let mut answers = Vec::new();
+    for (path, messages) in requests {
+        let stream = client.open(path, &[], messages.is_empty());
+        for (n, message) in messages.iter().enumerate() {
+            client.send(stream, &envelope(message), n + 1 == messages.len());
+        }
+        answers.push(client.answer(stream).await);
+    }
+    let log = log.lock().unwrap().clone();
+    (log, answers)
+}
+
+#[tokio::test]
+async fn a_unary_call_passes_outside_in_and_inside_out() {
+    let (log, answers) = scribed(&[(ECHO, &[b"m"])]).await;
+    let expected = [
+        "outer start /test.Test/Echo",
+        "inner start /test.Test/Echo",
+        "outer request b\"m\"",
+        "inner request b\"m\"",
+        "inner head Some(\"inner\")",
+        "outer head Some(\"inner\")",
+        "inner response b\"m\"",
+        "outer response b\"m\"",
+        "inner end Ok(())",
+        "outer end Ok(())",
+    ];
+    assert_eq!(log, expected);
+    assert_eq!(answers[0].messages(), [b"m"]);
+    assert_eq!(answers[0].head["x-seen"], "outer");
+    assert_eq!(answers[0].trailers["x-end"], "outer");
+    assert_eq!(answers[0].trailers["x-trailer"], "inner");
+}
+
+#[tokio::test]
+async fn all_kinds_pass() {
+    let (log, answers) = scribed(&[
+        (COUNT, &[b"2 1"]),
+        (SUM, &[b"abc", b"de"]),
+        (CHAT, &[b"x", b"y"]),
+        (CHAT, &[b"x", b"fail"]),
+        (FAIL, &[b"no"]),
+    ])
+    .await;
+    assert_eq!(answers[0].messages(), [[0], [1]]);
+    assert_eq!(answers[1].messages(), [b"5"]);
+    assert_eq!(answers[2].messages(), [b"x", b"y"]);
+    assert_eq!(answers.iter().map(Answer::status).collect::<Vec<_>>(), [0, 0, 0, 10, 5]);
+    for answer in &answers[..3] {
+        assert_eq!((answer.head["x-seen"].as_str(), answer.trailers["x-end"].as_str()), ("outer", "outer"));
+    }
+    assert_eq!(answers[3].trailers["x-end"], "outer");
+    assert_eq!(answers[4].head["x-end"], "outer");
+    let count = |what: &str| log.iter().filter(|line| line.starts_with(what)).count();
+    assert_eq!(count("inner request"), 1 + 2 + 2 + 2 + 1);
+    assert_eq!(count("inner response"), 2 + 1 + 2 + 1);
+    assert_eq!(count("inner head"), 4);
+    assert_eq!(count("outer end Ok(())"), 3);
+    assert_eq!(count("outer end Err(Aborted)"), 1);
+    assert_eq!(count("outer end Err(NotFound)"), 1);
+}
+
+/// Does what a field of the request's metadata asks of it.
+struct Obedient;
+
+impl Interceptor for Obedient {
+    type Call = ();
+
+    async fn start(&self, call: &mut CallStart<'_>) -> Result<Started<()>, Status> {
+        match call.metadata().get("x-do") {
+            Some("refuse") => Err(Status::permission_denied("refused")),
+            Some("reply") => {
+                let mut reply = Response::new(vec![Bytes::from_static(b"instead")]);
+                reply.metadata_mut().insert("x-head", "made up").unwrap();
+                reply.trailers_mut().insert("x-trailer", "made up").unwrap();
+                Ok(Started::Reply(reply))
+            }
+            _ => Ok(Started::Continue(())),
+        }
+    }
+
+    async fn request_message(&self, _call: &(), message: &mut Message<'_>) -> Result<(), Status> {
+        let octets: Bytes = message.decode(Raw)?;
+        if octets.starts_with(b"bad") {
+            return Err(Status::invalid_argument("bad message"));
+        }
+        message.encode(Raw, &Bytes::from(octets.to_ascii_uppercase()))
+    }
+
+    async fn response_message(&self, _call: &(), message: &mut Message<'_>) -> Result<(), Status> {
+        if message.octets().starts_with(b"SECRET") {
+            return Err(Status::internal("not for you"));
+        }
+        message.set_octets([message.octets(), &b"!"[..]].concat().into());
+        Ok(())
+    }
+
+    async fn end(&self, _call: &(), end: &mut CallEnd) {
+        if let Err(status) = &end.outcome {
+            if status.message() == "hide" {
+                end.outcome = Err(Status::unknown("hidden"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn interceptors_change_and_answer() {
+    let server = serve_with(|builder| builder.interceptor(Obedient)).await;
+    let mut client = RawClient::connect(server.address).await;
+    assert_eq!(client.unary(ECHO, b"abc").await.messages(), [b"ABC!"]);
+    assert_eq!(client.unary(CHAT, b"abc").await.messages(), [b"ABC!"]);
+    assert_eq!(client.unary(ECHO, b"bad").await.status(), 3);
+    assert_eq!(client.unary(CHAT, b"bad").await.status(), 3);
+    assert_eq!(client.unary(ECHO, b"secret").await.status(), 13);
+    assert_eq!(client.unary(CHAT, b"secret").await.status(), 13);
+    for path in [ECHO, COUNT, SUM, CHAT] {
+        let stream = client.call(path, &[("x-do", "refuse")], b"m");
+        assert_eq!(client.answer(stream).await.status(), 7, "{path}");
+        let stream = client.call(path, &[("x-do", "reply")], b"m");
+        let answer = client.answer(stream).await;
+        assert_eq!((answer.status(), answer.messages()), (0, vec![b"instead".to_vec()]), "{path}");
+        assert_eq!((answer.head["x-head"].as_str(), answer.trailers["x-trailer"].as_str()), ("made up", "made up"));
+    }
+    let answer = client.unary(FAIL, b"hide").await;
+    // FAIL gets the message in capitals.
+    assert_eq!((answer.status(), answer.message()), (5, "HIDE"));
+    server.until_alive(0).await;
+}
+
+#[tokio::test]
+async fn unknown_methods_are_refused_before_interceptors() {
+    let (log, answers) = scribed(&[("/test.Test/None", &[b"m"])]).await;
+    assert_eq!((log.len(), answers[0].status()), (0, 12));
+}
+
+#[tokio::test]
+async fn a_fallback_takes_unknown_methods_interceptors_included() {
+    let log = Log::default();
+    let scribe = Scribe { name: "only", log: log.clone() };
+    let settings = |builder: tramline::server::ServerBuilder| {
+        builder.interceptor(scribe).fallback(|mut request, replies| async move {
+            let path = request.context().unwrap().method().path().to_string();
+            replies.send(path.into()).await?;
+            while let Some(message) = request.get_mut().message().await? {
+                replies.send(message).await?;
+            }
+            Ok(())
+        })
+    };
+    let server = serve_with(settings).await;
+    let mut client = RawClient::connect(server.address).await;
+    let answer = client.unary("/other.Service/Method", b"m").await;
+    assert_eq!(answer.messages(), [&b"/other.Service/Method"[..], b"m"]);
+    assert_eq!(client.unary(ECHO, b"m").await.messages(), [b"m"]);
+    assert_eq!(client.unary("/no-method", b"m").await.status(), 12);
+    assert_eq!(client.unary("/*/*", b"m").await.messages()[0], b"/*/*");
+    assert_eq!(log.lock().unwrap()[0], "only start /other.Service/Method");
+}
