@@ -58,10 +58,16 @@ impl<T: Message> Decode<T> for Buffa {
     /// # Errors
     /// INTERNAL: the octets are no such message. RESOURCE_EXHAUSTED: it is over a limit.
     fn decode(self, frame: Frame<'_>, limits: Limits) -> Result<T, Status> {
-        options(limits).decode(&mut frame.reader()).map_err(|error| refusal(&error, limits))
+        // Merged into a message in its place: a message that is returned through several results is moved each time.
+        let mut message = T::default();
+        match options(limits).merge(&mut message, &mut frame.reader()) {
+            Ok(()) => Ok(message),
+            Err(error) => Err(refusal(&error, limits)),
+        }
     }
 }
 
+#[inline]
 fn options(limits: Limits) -> DecodeOptions {
     DecodeOptions::new()
         .with_recursion_limit(u32::try_from(limits.depth_max).unwrap_or(u32::MAX))

@@ -33,7 +33,7 @@ fn messages_of_the_codec_tests() {
 
 #[test]
 fn golden_code_of_both_libraries() {
-    let files = ["calls/v1/calls.proto", "keywords/names.proto", "no_package.proto", "legacy.proto"];
+    let files = ["calls/v1/calls.proto", "keywords/names.proto", "no_package.proto", "legacy.proto", "shapes.proto"];
     let files = files.map(|file| golden("proto").join(file));
     for (messages, name) in [(Buffa, "buffa"), (Prost, "prost")] {
         let builder = Builder::new().messages(messages).includes([golden("proto")]).out_dir(golden(name));
@@ -49,8 +49,8 @@ fn golden_code_with_settings() {
         .bytes_as_vec()
         .btree_map()
         .embed_descriptor_set(false)
-        .extern_path(".shapes.Point", "crate::settings::OwnPoint")
-        .type_attribute(".shapes.PointV2", "#[derive(Eq)]")
+        .extern_path(".shapes.Point", "crate::golden::buffa::shapes::Point")
+        .type_attribute(".shapes.PointV2", "#[must_use]")
         .field_attribute(".shapes.Shape.name", "#[doc = \" Named by an attribute.\"]")
         .service_attribute(ServicePart::Client, ".", "#[must_use]");
     held(builder, |builder| builder.compile(&[golden("proto/shapes.proto")]));

@@ -164,7 +164,9 @@ impl<'a> Tree<'a> {
             let _ = writeln!(text, "{indent}include!({:?});", file_name(package));
         }
         for (segment, below) in &self.below {
-            let _ = writeln!(text, "{indent}#[allow(missing_docs, reason = \"generated code\")]");
+            if depth == 0 {
+                let _ = writeln!(text, "{ALLOWED_LINTS}");
+            }
             let _ = writeln!(text, "{indent}pub mod {} {{", module(segment));
             below.write(text, module, depth + 1);
             let _ = writeln!(text, "{indent}}}");

@@ -19,6 +19,7 @@ pub struct FrameReader<'a> {
 }
 
 impl<'a> FrameReader<'a> {
+    #[inline]
     pub(crate) fn new(frame: &'a Frame<'_>) -> Self {
         match frame {
             Frame::Slice(octets) => FrameReader { rest: octets, owner: None },
@@ -28,16 +29,19 @@ impl<'a> FrameReader<'a> {
 }
 
 impl Buf for FrameReader<'_> {
+    #[inline]
     fn remaining(&self) -> usize {
         self.rest.len()
     }
 
+    #[inline]
     fn chunk(&self) -> &[u8] {
         self.rest
     }
 
     /// # Panics
     /// `len` is more than what remains, as `Buf` has it.
+    #[inline]
     fn advance(&mut self, len: usize) {
         self.rest = &self.rest[len..];
     }

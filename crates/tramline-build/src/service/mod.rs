@@ -215,7 +215,7 @@ fn parse_attribute(text: &str) -> Result<TokenStream, Error> {
 /// Excuses generated code from lints, whatever its crate asks for.
 pub(crate) const ALLOWED_LINTS: &str = "#[allow(clippy::all, clippy::pedantic, clippy::nursery, \
     clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, \
-    reason = \"generated code\")]";
+    unused_imports, reason = \"generated code\")]";
 
 fn allowed_lints() -> TokenStream {
     ALLOWED_LINTS.parse().unwrap_or_default()

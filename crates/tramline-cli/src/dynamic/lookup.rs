@@ -40,6 +40,13 @@ pub(crate) struct LookupError {
     pub(crate) hint: Option<String>,
 }
 
+impl LookupError {
+    /// Whether there is something with nearly that name.
+    pub(crate) fn is_near(&self) -> bool {
+        self.hint.as_deref().is_some_and(|hint| hint.starts_with("did you mean"))
+    }
+}
+
 impl Schema {
     /// The one method that `name` means.
     ///

@@ -8,15 +8,18 @@ mod format;
 mod json;
 mod lookup;
 mod split;
+mod types;
 
 pub(crate) use data::{Shape, read, write};
 pub(crate) use format::Format;
-pub(crate) use lookup::{LookupError, MethodName};
+pub(crate) use lookup::{LookupError, MethodName, names, no_service};
 pub(crate) use split::Splitter;
+pub(crate) use types::unresolved_types;
 
 use std::sync::Arc;
 
 use buffa_descriptor::{DescriptorPool, MessageIndex, MethodDescriptor, ServiceDescriptor};
+use tramline::MethodKind;
 
 /// The descriptors of a set of services and of all their messages.
 #[derive(Clone, Debug)]
@@ -58,6 +61,24 @@ impl Method<'_> {
     /// `/package.Service/Method`, as it goes over the wire.
     pub(crate) fn path(&self) -> String {
         format!("/{}", self.full_name())
+    }
+
+    pub(crate) fn kind(&self) -> MethodKind {
+        match (self.method.is_client_streaming(), self.method.is_server_streaming()) {
+            (false, false) => MethodKind::Unary,
+            (true, false) => MethodKind::ClientStreaming,
+            (false, true) => MethodKind::ServerStreaming,
+            (true, true) => MethodKind::BidiStreaming,
+        }
+    }
+
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self.kind() {
+            MethodKind::Unary => "unary",
+            MethodKind::ClientStreaming => "client streaming",
+            MethodKind::ServerStreaming => "server streaming",
+            MethodKind::BidiStreaming => "bidi streaming",
+        }
     }
 
     /// `package.Service/Method`.

@@ -23,7 +23,7 @@ pub(super) mod path {
 
 /// What a full name can be the name of.
 #[derive(Clone, Copy)]
-pub(crate) enum Symbol<'f> {
+pub(super) enum Symbol<'f> {
     Message(&'f DescriptorProto),
     /// A field, and the message that it is in.
     Field(&'f FieldDescriptorProto, &'f DescriptorProto),
@@ -34,7 +34,7 @@ pub(crate) enum Symbol<'f> {
 }
 
 /// The symbol of this full name in the file, and the path to it.
-pub(crate) fn find<'f>(file: &'f FileDescriptorProto, full_name: &str) -> Option<(Symbol<'f>, Vec<i32>)> {
+pub(super) fn find<'f>(file: &'f FileDescriptorProto, full_name: &str) -> Option<(Symbol<'f>, Vec<i32>)> {
     let name = below(full_name, file.package.as_deref().unwrap_or_default())?;
     message_scope(&file.message_type, path::FILE_MESSAGE, name)
         .or_else(|| enumeration(&file.enum_type, path::FILE_ENUM, name))

@@ -3,7 +3,7 @@
 mod find;
 mod print;
 
-pub(crate) use find::{Symbol, find};
+use find::find;
 
 use print::Printer;
 

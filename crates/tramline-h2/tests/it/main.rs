@@ -7,6 +7,8 @@ mod flow_control;
 mod frames;
 mod goaway;
 mod headers;
+mod hpack_stories;
+mod hpack_vectors;
 mod identifiers;
 mod peer;
 mod schedule;

@@ -16,6 +16,8 @@
 //! ```
 
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use service::HealthService;
 
@@ -73,7 +75,9 @@ impl HealthReporter {
 
     /// Forgets `service`: who watches it learns that it is unknown.
     pub fn clear(&self, service: &str) {
-        self.health.change(|state| drop(state.statuses.remove(service)));
+        self.health.change(|state| {
+            state.statuses.remove(service);
+        });
     }
 
     /// What was said last about `service`.

@@ -14,11 +14,13 @@
 //! # let _ = reflection;
 //! ```
 
-//mod client;
+mod client;
 mod index;
 mod service;
+#[cfg(test)]
+mod tests;
 
-//pub use client::{ReflectionClient, Version};
+pub use client::{ReflectionClient, Version};
 pub use service::{Reflection, ReflectionBuilder};
 
 use std::fmt;

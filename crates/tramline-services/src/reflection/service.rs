@@ -25,7 +25,7 @@ pub(super) const V1ALPHA: Method<ServerReflectionRequest, ServerReflectionRespon
 /// The reflection service of a server: `grpc.reflection.v1` and `v1alpha` in one.
 #[derive(Debug, Clone)]
 pub struct Reflection {
-    answers: Arc<Answers>,
+    pub(super) answers: Arc<Answers>,
 }
 
 impl Reflection {
@@ -88,14 +88,16 @@ impl Service for Reflection {
     }
 }
 
+/// What a reflection service knows.
 #[derive(Debug)]
-struct Answers {
+pub(super) struct Answers {
     index: Index,
     services: Vec<String>,
 }
 
 impl Answers {
-    async fn reply_to_all(
+    /// Answers each question of a stream in turn.
+    pub(super) async fn reply_to_all(
         &self,
         questions: Request<Streaming<ServerReflectionRequest>>,
         replies: Replies<ServerReflectionResponse>,

@@ -2,7 +2,7 @@
 
 const _: () = crate::runtime::codegen::assert_version(1);
 
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Shape {
     /// Field 1: `name`
@@ -30,7 +30,7 @@ pub struct Shape {
     #[doc(hidden)]
     pub __buffa_unknown_fields: crate::runtime::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Shape {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Shape")
@@ -47,7 +47,7 @@ impl ::core::fmt::Debug for Shape {
             .finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Shape {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -56,14 +56,14 @@ impl Shape {
     pub const TYPE_URL: &'static str = "type.googleapis.com/shapes.Shape";
 }
 crate::runtime::codec::buffa::impl_default_instance!(Shape);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::MessageName for Shape {
     const PACKAGE: &'static str = "shapes";
     const NAME: &'static str = "Shape";
     const FULL_NAME: &'static str = "shapes.Shape";
     const TYPE_URL: &'static str = "type.googleapis.com/shapes.Shape";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::Message for Shape {
     /// Returns the total encoded size in bytes.
     ///
@@ -382,7 +382,7 @@ impl crate::runtime::codec::buffa::Message for Shape {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::ExtensionSet for Shape {
     const PROTO_FQN: &'static str = "shapes.Shape";
     fn unknown_fields(&self) -> &crate::runtime::codec::buffa::UnknownFields {
@@ -392,7 +392,7 @@ impl crate::runtime::codec::buffa::ExtensionSet for Shape {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 pub mod shape {
     #[allow(unused_imports)]
     use super::*;
@@ -449,7 +449,7 @@ pub mod shape {
     #[doc(inline)]
     pub use super::__buffa::oneof::shape::Kind;
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Point {
     /// Field 1: `x`
@@ -459,13 +459,13 @@ pub struct Point {
     #[doc(hidden)]
     pub __buffa_unknown_fields: crate::runtime::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Point {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Point").field("x", &self.x).field("y", &self.y).finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Point {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -474,14 +474,14 @@ impl Point {
     pub const TYPE_URL: &'static str = "type.googleapis.com/shapes.Point";
 }
 crate::runtime::codec::buffa::impl_default_instance!(Point);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::MessageName for Point {
     const PACKAGE: &'static str = "shapes";
     const NAME: &'static str = "Point";
     const FULL_NAME: &'static str = "shapes.Point";
     const TYPE_URL: &'static str = "type.googleapis.com/shapes.Point";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::Message for Point {
     /// Returns the total encoded size in bytes.
     ///
@@ -557,7 +557,7 @@ impl crate::runtime::codec::buffa::Message for Point {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::ExtensionSet for Point {
     const PROTO_FQN: &'static str = "shapes.Point";
     fn unknown_fields(&self) -> &crate::runtime::codec::buffa::UnknownFields {
@@ -567,7 +567,7 @@ impl crate::runtime::codec::buffa::ExtensionSet for Point {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 /// A later Point: what it adds is unknown to the older one.
 #[derive(Clone, PartialEq, Default)]
 pub struct PointV2 {
@@ -580,7 +580,7 @@ pub struct PointV2 {
     #[doc(hidden)]
     pub __buffa_unknown_fields: crate::runtime::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for PointV2 {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("PointV2")
@@ -590,7 +590,7 @@ impl ::core::fmt::Debug for PointV2 {
             .finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl PointV2 {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -599,14 +599,14 @@ impl PointV2 {
     pub const TYPE_URL: &'static str = "type.googleapis.com/shapes.PointV2";
 }
 crate::runtime::codec::buffa::impl_default_instance!(PointV2);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::MessageName for PointV2 {
     const PACKAGE: &'static str = "shapes";
     const NAME: &'static str = "PointV2";
     const FULL_NAME: &'static str = "shapes.PointV2";
     const TYPE_URL: &'static str = "type.googleapis.com/shapes.PointV2";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::Message for PointV2 {
     /// Returns the total encoded size in bytes.
     ///
@@ -696,7 +696,7 @@ impl crate::runtime::codec::buffa::Message for PointV2 {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::ExtensionSet for PointV2 {
     const PROTO_FQN: &'static str = "shapes.PointV2";
     fn unknown_fields(&self) -> &crate::runtime::codec::buffa::UnknownFields {
@@ -706,19 +706,19 @@ impl crate::runtime::codec::buffa::ExtensionSet for PointV2 {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Empty {
     #[doc(hidden)]
     pub __buffa_unknown_fields: crate::runtime::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Empty {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Empty").finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Empty {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -727,14 +727,14 @@ impl Empty {
     pub const TYPE_URL: &'static str = "type.googleapis.com/shapes.Empty";
 }
 crate::runtime::codec::buffa::impl_default_instance!(Empty);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::MessageName for Empty {
     const PACKAGE: &'static str = "shapes";
     const NAME: &'static str = "Empty";
     const FULL_NAME: &'static str = "shapes.Empty";
     const TYPE_URL: &'static str = "type.googleapis.com/shapes.Empty";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::Message for Empty {
     /// Returns the total encoded size in bytes.
     ///
@@ -782,7 +782,7 @@ impl crate::runtime::codec::buffa::Message for Empty {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl crate::runtime::codec::buffa::ExtensionSet for Empty {
     const PROTO_FQN: &'static str = "shapes.Empty";
     fn unknown_fields(&self) -> &crate::runtime::codec::buffa::UnknownFields {
@@ -792,7 +792,7 @@ impl crate::runtime::codec::buffa::ExtensionSet for Empty {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[allow(
     non_camel_case_types,
     dead_code,

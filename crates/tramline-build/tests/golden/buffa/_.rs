@@ -2,7 +2,7 @@
 
 const _: () = ::tramline::codegen::assert_version(1);
 
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct BareRequest {
     /// Field 1: `text`
@@ -10,13 +10,13 @@ pub struct BareRequest {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for BareRequest {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("BareRequest").field("text", &self.text).finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl BareRequest {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -25,14 +25,14 @@ impl BareRequest {
     pub const TYPE_URL: &'static str = "type.googleapis.com/BareRequest";
 }
 ::tramline::codec::buffa::impl_default_instance!(BareRequest);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for BareRequest {
     const PACKAGE: &'static str = "";
     const NAME: &'static str = "BareRequest";
     const FULL_NAME: &'static str = "BareRequest";
     const TYPE_URL: &'static str = "type.googleapis.com/BareRequest";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for BareRequest {
     /// Returns the total encoded size in bytes.
     ///
@@ -94,7 +94,7 @@ impl ::tramline::codec::buffa::Message for BareRequest {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for BareRequest {
     const PROTO_FQN: &'static str = "BareRequest";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -104,7 +104,7 @@ impl ::tramline::codec::buffa::ExtensionSet for BareRequest {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct BareReply {
     /// Field 1: `text`
@@ -112,13 +112,13 @@ pub struct BareReply {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for BareReply {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("BareReply").field("text", &self.text).finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl BareReply {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -127,14 +127,14 @@ impl BareReply {
     pub const TYPE_URL: &'static str = "type.googleapis.com/BareReply";
 }
 ::tramline::codec::buffa::impl_default_instance!(BareReply);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for BareReply {
     const PACKAGE: &'static str = "";
     const NAME: &'static str = "BareReply";
     const FULL_NAME: &'static str = "BareReply";
     const TYPE_URL: &'static str = "type.googleapis.com/BareReply";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for BareReply {
     /// Returns the total encoded size in bytes.
     ///
@@ -196,7 +196,7 @@ impl ::tramline::codec::buffa::Message for BareReply {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for BareReply {
     const PROTO_FQN: &'static str = "BareReply";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -218,6 +218,7 @@ impl ::tramline::codec::buffa::ExtensionSet for BareReply {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod bare_service {
@@ -241,6 +242,7 @@ pub mod bare_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod bare_server {
@@ -310,6 +312,7 @@ pub mod bare_server {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod bare_client {
@@ -344,5 +347,5 @@ pub mod bare_client {
 }
 
 /// The descriptors of this package's files and of what they import: a `google.protobuf.FileDescriptorSet`.
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = b"\n\x87\x01\n\x10no_package.proto\"!\n\x0BBareRequest\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"\x1F\n\tBareReply\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text2'\n\x04Bare\x12\x1F\n\x03Get\x12\x0C.BareRequest\x1A\n.BareReplyb\x06proto3";

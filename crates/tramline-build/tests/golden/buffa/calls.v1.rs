@@ -2,7 +2,7 @@
 
 const _: () = ::tramline::codegen::assert_version(1);
 
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Ask {
     /// What is asked:
@@ -27,7 +27,7 @@ pub struct Ask {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Ask {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Ask")
@@ -39,7 +39,7 @@ impl ::core::fmt::Debug for Ask {
             .finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Ask {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -48,14 +48,14 @@ impl Ask {
     pub const TYPE_URL: &'static str = "type.googleapis.com/calls.v1.Ask";
 }
 ::tramline::codec::buffa::impl_default_instance!(Ask);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for Ask {
     const PACKAGE: &'static str = "calls.v1";
     const NAME: &'static str = "Ask";
     const FULL_NAME: &'static str = "calls.v1.Ask";
     const TYPE_URL: &'static str = "type.googleapis.com/calls.v1.Ask";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for Ask {
     /// Returns the total encoded size in bytes.
     ///
@@ -187,7 +187,7 @@ impl ::tramline::codec::buffa::Message for Ask {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for Ask {
     const PROTO_FQN: &'static str = "calls.v1.Ask";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -197,7 +197,7 @@ impl ::tramline::codec::buffa::ExtensionSet for Ask {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Tell {
     /// Field 1: `text`
@@ -214,7 +214,7 @@ pub struct Tell {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Tell {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Tell")
@@ -225,7 +225,7 @@ impl ::core::fmt::Debug for Tell {
             .finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Tell {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -234,14 +234,14 @@ impl Tell {
     pub const TYPE_URL: &'static str = "type.googleapis.com/calls.v1.Tell";
 }
 ::tramline::codec::buffa::impl_default_instance!(Tell);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for Tell {
     const PACKAGE: &'static str = "calls.v1";
     const NAME: &'static str = "Tell";
     const FULL_NAME: &'static str = "calls.v1.Tell";
     const TYPE_URL: &'static str = "type.googleapis.com/calls.v1.Tell";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for Tell {
     /// Returns the total encoded size in bytes.
     ///
@@ -369,7 +369,7 @@ impl ::tramline::codec::buffa::Message for Tell {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for Tell {
     const PROTO_FQN: &'static str = "calls.v1.Tell";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -391,6 +391,7 @@ impl ::tramline::codec::buffa::ExtensionSet for Tell {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod calls_service {
@@ -468,6 +469,7 @@ pub mod calls_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod calls_server {
@@ -676,6 +678,7 @@ pub mod calls_server {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod calls_client {
@@ -834,6 +837,7 @@ pub mod calls_client {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod admin_service {
@@ -857,6 +861,7 @@ pub mod admin_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod admin_server {
@@ -930,6 +935,7 @@ pub mod admin_server {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod admin_client {
@@ -978,6 +984,7 @@ pub mod admin_client {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod retired_service {
@@ -995,6 +1002,7 @@ pub mod retired_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod retired_server {
@@ -1045,6 +1053,7 @@ pub mod retired_server {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod retired_client {
@@ -1068,5 +1077,5 @@ pub mod retired_client {
 }
 
 /// The descriptors of this package's files and of what they import: a `google.protobuf.FileDescriptorSet`.
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = b"\n\xA9\x05\n\x15google/api/http.proto\x12\ngoogle.api\"y\n\x04Http\x12*\n\x05rules\x18\x01 \x03(\x0B2\x14.google.api.HttpRuleR\x05rules\x12E\n\x1Ffully_decode_reserved_expansion\x18\x02 \x01(\x08R\x1CfullyDecodeReservedExpansion\"\xDA\x02\n\x08HttpRule\x12\x1A\n\x08selector\x18\x01 \x01(\tR\x08selector\x12\x12\n\x03get\x18\x02 \x01(\tH\0R\x03get\x12\x12\n\x03put\x18\x03 \x01(\tH\0R\x03put\x12\x14\n\x04post\x18\x04 \x01(\tH\0R\x04post\x12\x18\n\x06delete\x18\x05 \x01(\tH\0R\x06delete\x12\x16\n\x05patch\x18\x06 \x01(\tH\0R\x05patch\x127\n\x06custom\x18\x08 \x01(\x0B2\x1D.google.api.CustomHttpPatternH\0R\x06custom\x12\x12\n\x04body\x18\x07 \x01(\tR\x04body\x12#\n\rresponse_body\x18\x0C \x01(\tR\x0CresponseBody\x12E\n\x13additional_bindings\x18\x0B \x03(\x0B2\x14.google.api.HttpRuleR\x12additionalBindingsB\t\n\x07pattern\";\n\x11CustomHttpPattern\x12\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n\x04path\x18\x02 \x01(\tR\x04pathBg\n\x0Ecom.google.apiB\tHttpProtoP\x01ZAgoogle.golang.org/genproto/googleapis/api/annotations;annotations\xA2\x02\x04GAPIb\x06proto3\n\xE6X\n google/protobuf/descriptor.proto\x12\x0Fgoogle.protobuf\"M\n\x11FileDescriptorSet\x128\n\x04file\x18\x01 \x03(\x0B2$.google.protobuf.FileDescriptorProtoR\x04file\"\x98\x05\n\x13FileDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07package\x18\x02 \x01(\tR\x07package\x12\x1E\n\ndependency\x18\x03 \x03(\tR\ndependency\x12+\n\x11public_dependency\x18\n \x03(\x05R\x10publicDependency\x12'\n\x0Fweak_dependency\x18\x0B \x03(\x05R\x0EweakDependency\x12C\n\x0Cmessage_type\x18\x04 \x03(\x0B2 .google.protobuf.DescriptorProtoR\x0BmessageType\x12A\n\tenum_type\x18\x05 \x03(\x0B2$.google.protobuf.EnumDescriptorProtoR\x08enumType\x12A\n\x07service\x18\x06 \x03(\x0B2'.google.protobuf.ServiceDescriptorProtoR\x07service\x12C\n\textension\x18\x07 \x03(\x0B2%.google.protobuf.FieldDescriptorProtoR\textension\x126\n\x07options\x18\x08 \x01(\x0B2\x1C.google.protobuf.FileOptionsR\x07options\x12I\n\x10source_code_info\x18\t \x01(\x0B2\x1F.google.protobuf.SourceCodeInfoR\x0EsourceCodeInfo\x12\x16\n\x06syntax\x18\x0C \x01(\tR\x06syntax\x122\n\x07edition\x18\x0E \x01(\x0E2\x18.google.protobuf.EditionR\x07edition\"\xB9\x06\n\x0FDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12;\n\x05field\x18\x02 \x03(\x0B2%.google.protobuf.FieldDescriptorProtoR\x05field\x12C\n\textension\x18\x06 \x03(\x0B2%.google.protobuf.FieldDescriptorProtoR\textension\x12A\n\x0Bnested_type\x18\x03 \x03(\x0B2 .google.protobuf.DescriptorProtoR\nnestedType\x12A\n\tenum_type\x18\x04 \x03(\x0B2$.google.protobuf.EnumDescriptorProtoR\x08enumType\x12X\n\x0Fextension_range\x18\x05 \x03(\x0B2/.google.protobuf.DescriptorProto.ExtensionRangeR\x0EextensionRange\x12D\n\noneof_decl\x18\x08 \x03(\x0B2%.google.protobuf.OneofDescriptorProtoR\toneofDecl\x129\n\x07options\x18\x07 \x01(\x0B2\x1F.google.protobuf.MessageOptionsR\x07options\x12U\n\x0Ereserved_range\x18\t \x03(\x0B2..google.protobuf.DescriptorProto.ReservedRangeR\rreservedRange\x12#\n\rreserved_name\x18\n \x03(\tR\x0CreservedName\x1Az\n\x0EExtensionRange\x12\x14\n\x05start\x18\x01 \x01(\x05R\x05start\x12\x10\n\x03end\x18\x02 \x01(\x05R\x03end\x12@\n\x07options\x18\x03 \x01(\x0B2&.google.protobuf.ExtensionRangeOptionsR\x07options\x1A7\n\rReservedRange\x12\x14\n\x05start\x18\x01 \x01(\x05R\x05start\x12\x10\n\x03end\x18\x02 \x01(\x05R\x03end\"\xC4\x04\n\x15ExtensionRangeOptions\x12X\n\x14uninterpreted_option\x18\xE7\x07 \x03(\x0B2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption\x12V\n\x0Bdeclaration\x18\x02 \x03(\x0B22.google.protobuf.ExtensionRangeOptions.DeclarationB\0R\x0Bdeclaration\x127\n\x08features\x182 \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\x12h\n\x0Cverification\x18\x03 \x01(\x0E28.google.protobuf.ExtensionRangeOptions.VerificationState:\nUNVERIFIEDR\x0Cverification\x1A\x94\x01\n\x0BDeclaration\x12\x16\n\x06number\x18\x01 \x01(\x05R\x06number\x12\x1B\n\tfull_name\x18\x02 \x01(\tR\x08fullName\x12\x12\n\x04type\x18\x03 \x01(\tR\x04type\x12\x1A\n\x08reserved\x18\x05 \x01(\x08R\x08reserved\x12\x1A\n\x08repeated\x18\x06 \x01(\x08R\x08repeatedJ\x04\x08\x04\x10\x05\"4\n\x11VerificationState\x12\x0F\n\x0BDECLARATION\x10\0\x12\x0E\n\nUNVERIFIED\x10\x01*\t\x08\xE8\x07\x10\x80\x80\x80\x80\x02\"\xC1\x06\n\x14FieldDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06number\x18\x03 \x01(\x05R\x06number\x12A\n\x05label\x18\x04 \x01(\x0E2+.google.protobuf.FieldDescriptorProto.LabelR\x05label\x12>\n\x04type\x18\x05 \x01(\x0E2*.google.protobuf.FieldDescriptorProto.TypeR\x04type\x12\x1B\n\ttype_name\x18\x06 \x01(\tR\x08typeName\x12\x1A\n\x08extendee\x18\x02 \x01(\tR\x08extendee\x12#\n\rdefault_value\x18\x07 \x01(\tR\x0CdefaultValue\x12\x1F\n\x0Boneof_index\x18\t \x01(\x05R\noneofIndex\x12\x1B\n\tjson_name\x18\n \x01(\tR\x08jsonName\x127\n\x07options\x18\x08 \x01(\x0B2\x1D.google.protobuf.FieldOptionsR\x07options\x12'\n\x0Fproto3_optional\x18\x11 \x01(\x08R\x0Eproto3Optional\"\xB6\x02\n\x04Type\x12\x0F\n\x0BTYPE_DOUBLE\x10\x01\x12\x0E\n\nTYPE_FLOAT\x10\x02\x12\x0E\n\nTYPE_INT64\x10\x03\x12\x0F\n\x0BTYPE_UINT64\x10\x04\x12\x0E\n\nTYPE_INT32\x10\x05\x12\x10\n\x0CTYPE_FIXED64\x10\x06\x12\x10\n\x0CTYPE_FIXED32\x10\x07\x12\r\n\tTYPE_BOOL\x10\x08\x12\x0F\n\x0BTYPE_STRING\x10\t\x12\x0E\n\nTYPE_GROUP\x10\n\x12\x10\n\x0CTYPE_MESSAGE\x10\x0B\x12\x0E\n\nTYPE_BYTES\x10\x0C\x12\x0F\n\x0BTYPE_UINT32\x10\r\x12\r\n\tTYPE_ENUM\x10\x0E\x12\x11\n\rTYPE_SFIXED32\x10\x0F\x12\x11\n\rTYPE_SFIXED64\x10\x10\x12\x0F\n\x0BTYPE_SINT32\x10\x11\x12\x0F\n\x0BTYPE_SINT64\x10\x12\"C\n\x05Label\x12\x12\n\x0ELABEL_OPTIONAL\x10\x01\x12\x12\n\x0ELABEL_REPEATED\x10\x03\x12\x12\n\x0ELABEL_REQUIRED\x10\x02\"c\n\x14OneofDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x127\n\x07options\x18\x02 \x01(\x0B2\x1D.google.protobuf.OneofOptionsR\x07options\"\xE3\x02\n\x13EnumDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12?\n\x05value\x18\x02 \x03(\x0B2).google.protobuf.EnumValueDescriptorProtoR\x05value\x126\n\x07options\x18\x03 \x01(\x0B2\x1C.google.protobuf.EnumOptionsR\x07options\x12]\n\x0Ereserved_range\x18\x04 \x03(\x0B26.google.protobuf.EnumDescriptorProto.EnumReservedRangeR\rreservedRange\x12#\n\rreserved_name\x18\x05 \x03(\tR\x0CreservedName\x1A;\n\x11EnumReservedRange\x12\x14\n\x05start\x18\x01 \x01(\x05R\x05start\x12\x10\n\x03end\x18\x02 \x01(\x05R\x03end\"\x83\x01\n\x18EnumValueDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06number\x18\x02 \x01(\x05R\x06number\x12;\n\x07options\x18\x03 \x01(\x0B2!.google.protobuf.EnumValueOptionsR\x07options\"\xA7\x01\n\x16ServiceDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12>\n\x06method\x18\x02 \x03(\x0B2&.google.protobuf.MethodDescriptorProtoR\x06method\x129\n\x07options\x18\x03 \x01(\x0B2\x1F.google.protobuf.ServiceOptionsR\x07options\"\x89\x02\n\x15MethodDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1D\n\ninput_type\x18\x02 \x01(\tR\tinputType\x12\x1F\n\x0Boutput_type\x18\x03 \x01(\tR\noutputType\x128\n\x07options\x18\x04 \x01(\x0B2\x1E.google.protobuf.MethodOptionsR\x07options\x120\n\x10client_streaming\x18\x05 \x01(\x08:\x05falseR\x0FclientStreaming\x120\n\x10server_streaming\x18\x06 \x01(\x08:\x05falseR\x0FserverStreaming\"\xCA\t\n\x0BFileOptions\x12!\n\x0Cjava_package\x18\x01 \x01(\tR\x0BjavaPackage\x120\n\x14java_outer_classname\x18\x08 \x01(\tR\x12javaOuterClassname\x125\n\x13java_multiple_files\x18\n \x01(\x08:\x05falseR\x11javaMultipleFiles\x12D\n\x1Djava_generate_equals_and_hash\x18\x14 \x01(\x08B\x02\x18\x01R\x19javaGenerateEqualsAndHash\x12:\n\x16java_string_check_utf8\x18\x1B \x01(\x08:\x05falseR\x13javaStringCheckUtf8\x12S\n\x0Coptimize_for\x18\t \x01(\x0E2).google.protobuf.FileOptions.OptimizeMode:\x05SPEEDR\x0BoptimizeFor\x12\x1D\n\ngo_package\x18\x0B \x01(\tR\tgoPackage\x125\n\x13cc_generic_services\x18\x10 \x01(\x08:\x05falseR\x11ccGenericServices\x129\n\x15java_generic_services\x18\x11 \x01(\x08:\x05falseR\x13javaGenericServices\x125\n\x13py_generic_services\x18\x12 \x01(\x08:\x05falseR\x11pyGenericServices\x127\n\x14php_generic_services\x18* \x01(\x08:\x05falseR\x12phpGenericServices\x12%\n\ndeprecated\x18\x17 \x01(\x08:\x05falseR\ndeprecated\x12.\n\x10cc_enable_arenas\x18\x1F \x01(\x08:\x04trueR\x0EccEnableArenas\x12*\n\x11objc_class_prefix\x18$ \x01(\tR\x0FobjcClassPrefix\x12)\n\x10csharp_namespace\x18% \x01(\tR\x0FcsharpNamespace\x12!\n\x0Cswift_prefix\x18' \x01(\tR\x0BswiftPrefix\x12(\n\x10php_class_prefix\x18( \x01(\tR\x0EphpClassPrefix\x12#\n\rphp_namespace\x18) \x01(\tR\x0CphpNamespace\x124\n\x16php_metadata_namespace\x18, \x01(\tR\x14phpMetadataNamespace\x12!\n\x0Cruby_package\x18- \x01(\tR\x0BrubyPackage\x127\n\x08features\x182 \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\x12X\n\x14uninterpreted_option\x18\xE7\x07 \x03(\x0B2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption\":\n\x0COptimizeMode\x12\t\n\x05SPEED\x10\x01\x12\r\n\tCODE_SIZE\x10\x02\x12\x10\n\x0CLITE_RUNTIME\x10\x03*\t\x08\xE8\x07\x10\x80\x80\x80\x80\x02J\x04\x08&\x10'\"\xF4\x03\n\x0EMessageOptions\x12<\n\x17message_set_wire_format\x18\x01 \x01(\x08:\x05falseR\x14messageSetWireFormat\x12L\n\x1Fno_standard_descriptor_accessor\x18\x02 \x01(\x08:\x05falseR\x1CnoStandardDescriptorAccessor\x12%\n\ndeprecated\x18\x03 \x01(\x08:\x05falseR\ndeprecated\x12\x1B\n\tmap_entry\x18\x07 \x01(\x08R\x08mapEntry\x12V\n&deprecated_legacy_json_field_conflicts\x18\x0B \x01(\x08B\x02\x18\x01R\"deprecatedLegacyJsonFieldConflicts\x127\n\x08features\x18\x0C \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\x12X\n\x14uninterpreted_option\x18\xE7\x07 \x03(\x0B2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption*\t\x08\xE8\x07\x10\x80\x80\x80\x80\x02J\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06J\x04\x08\x06\x10\x07J\x04\x08\x08\x10\tJ\x04\x08\t\x10\n\"\xAD\n\n\x0CFieldOptions\x12A\n\x05ctype\x18\x01 \x01(\x0E2#.google.protobuf.FieldOptions.CType:\x06STRINGR\x05ctype\x12\x16\n\x06packed\x18\x02 \x01(\x08R\x06packed\x12G\n\x06jstype\x18\x06 \x01(\x0E2$.google.protobuf.FieldOptions.JSType:\tJS_NORMALR\x06jstype\x12\x19\n\x04lazy\x18\x05 \x01(\x08:\x05falseR\x04lazy\x12.\n\x0Funverified_lazy\x18\x0F \x01(\x08:\x05falseR\x0EunverifiedLazy\x12%\n\ndeprecated\x18\x03 \x01(\x08:\x05falseR\ndeprecated\x12\x19\n\x04weak\x18\n \x01(\x08:\x05falseR\x04weak\x12(\n\x0Cdebug_redact\x18\x10 \x01(\x08:\x05falseR\x0BdebugRedact\x12K\n\tretention\x18\x11 \x01(\x0E2-.google.protobuf.FieldOptions.OptionRetentionR\tretention\x12H\n\x07targets\x18\x13 \x03(\x0E2..google.protobuf.FieldOptions.OptionTargetTypeR\x07targets\x12W\n\x10edition_defaults\x18\x14 \x03(\x0B2,.google.protobuf.FieldOptions.EditionDefaultR\x0FeditionDefaults\x127\n\x08features\x18\x15 \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\x12X\n\x14uninterpreted_option\x18\xE7\x07 \x03(\x0B2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption\x1AZ\n\x0EEditionDefault\x122\n\x07edition\x18\x03 \x01(\x0E2\x18.google.protobuf.EditionR\x07edition\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\"/\n\x05CType\x12\n\n\x06STRING\x10\0\x12\x08\n\x04CORD\x10\x01\x12\x10\n\x0CSTRING_PIECE\x10\x02\"5\n\x06JSType\x12\r\n\tJS_NORMAL\x10\0\x12\r\n\tJS_STRING\x10\x01\x12\r\n\tJS_NUMBER\x10\x02\"U\n\x0FOptionRetention\x12\x15\n\x11RETENTION_UNKNOWN\x10\0\x12\x15\n\x11RETENTION_RUNTIME\x10\x01\x12\x14\n\x10RETENTION_SOURCE\x10\x02\"\x8C\x02\n\x10OptionTargetType\x12\x17\n\x13TARGET_TYPE_UNKNOWN\x10\0\x12\x14\n\x10TARGET_TYPE_FILE\x10\x01\x12\x1F\n\x1BTARGET_TYPE_EXTENSION_RANGE\x10\x02\x12\x17\n\x13TARGET_TYPE_MESSAGE\x10\x03\x12\x15\n\x11TARGET_TYPE_FIELD\x10\x04\x12\x15\n\x11TARGET_TYPE_ONEOF\x10\x05\x12\x14\n\x10TARGET_TYPE_ENUM\x10\x06\x12\x1A\n\x16TARGET_TYPE_ENUM_ENTRY\x10\x07\x12\x17\n\x13TARGET_TYPE_SERVICE\x10\x08\x12\x16\n\x12TARGET_TYPE_METHOD\x10\t*\t\x08\xE8\x07\x10\x80\x80\x80\x80\x02J\x04\x08\x04\x10\x05J\x04\x08\x12\x10\x13\"\xAC\x01\n\x0COneofOptions\x127\n\x08features\x18\x01 \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\x12X\n\x14uninterpreted_option\x18\xE7\x07 \x03(\x0B2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption*\t\x08\xE8\x07\x10\x80\x80\x80\x80\x02\"\xD1\x02\n\x0BEnumOptions\x12\x1F\n\x0Ballow_alias\x18\x02 \x01(\x08R\nallowAlias\x12%\n\ndeprecated\x18\x03 \x01(\x08:\x05falseR\ndeprecated\x12V\n&deprecated_legacy_json_field_conflicts\x18\x06 \x01(\x08B\x02\x18\x01R\"deprecatedLegacyJsonFieldConflicts\x127\n\x08features\x18\x07 \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\x12X\n\x14uninterpreted_option\x18\xE7\x07 \x03(\x0B2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption*\t\x08\xE8\x07\x10\x80\x80\x80\x80\x02J\x04\x08\x05\x10\x06\"\x81\x02\n\x10EnumValueOptions\x12%\n\ndeprecated\x18\x01 \x01(\x08:\x05falseR\ndeprecated\x127\n\x08features\x18\x02 \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\x12(\n\x0Cdebug_redact\x18\x03 \x01(\x08:\x05falseR\x0BdebugRedact\x12X\n\x14uninterpreted_option\x18\xE7\x07 \x03(\x0B2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption*\t\x08\xE8\x07\x10\x80\x80\x80\x80\x02\"\xD5\x01\n\x0EServiceOptions\x127\n\x08features\x18\" \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\x12%\n\ndeprecated\x18! \x01(\x08:\x05falseR\ndeprecated\x12X\n\x14uninterpreted_option\x18\xE7\x07 \x03(\x0B2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption*\t\x08\xE8\x07\x10\x80\x80\x80\x80\x02\"\x99\x03\n\rMethodOptions\x12%\n\ndeprecated\x18! \x01(\x08:\x05falseR\ndeprecated\x12q\n\x11idempotency_level\x18\" \x01(\x0E2/.google.protobuf.MethodOptions.IdempotencyLevel:\x13IDEMPOTENCY_UNKNOWNR\x10idempotencyLevel\x127\n\x08features\x18# \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\x12X\n\x14uninterpreted_option\x18\xE7\x07 \x03(\x0B2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption\"P\n\x10IdempotencyLevel\x12\x17\n\x13IDEMPOTENCY_UNKNOWN\x10\0\x12\x13\n\x0FNO_SIDE_EFFECTS\x10\x01\x12\x0E\n\nIDEMPOTENT\x10\x02*\t\x08\xE8\x07\x10\x80\x80\x80\x80\x02\"\x9A\x03\n\x13UninterpretedOption\x12A\n\x04name\x18\x02 \x03(\x0B2-.google.protobuf.UninterpretedOption.NamePartR\x04name\x12)\n\x10identifier_value\x18\x03 \x01(\tR\x0FidentifierValue\x12,\n\x12positive_int_value\x18\x04 \x01(\x04R\x10positiveIntValue\x12,\n\x12negative_int_value\x18\x05 \x01(\x03R\x10negativeIntValue\x12!\n\x0Cdouble_value\x18\x06 \x01(\x01R\x0BdoubleValue\x12!\n\x0Cstring_value\x18\x07 \x01(\x0CR\x0BstringValue\x12'\n\x0Faggregate_value\x18\x08 \x01(\tR\x0EaggregateValue\x1AJ\n\x08NamePart\x12\x1B\n\tname_part\x18\x01 \x02(\tR\x08namePart\x12!\n\x0Cis_extension\x18\x02 \x02(\x08R\x0BisExtension\"\x81\x08\n\nFeatureSet\x12R\n\x0Efield_presence\x18\x01 \x01(\x0E2).google.protobuf.FeatureSet.FieldPresenceB\0R\rfieldPresence\x12C\n\tenum_type\x18\x02 \x01(\x0E2$.google.protobuf.FeatureSet.EnumTypeB\0R\x08enumType\x12k\n\x17repeated_field_encoding\x18\x03 \x01(\x0E21.google.protobuf.FeatureSet.RepeatedFieldEncodingB\0R\x15repeatedFieldEncoding\x12U\n\x0Futf8_validation\x18\x04 \x01(\x0E2*.google.protobuf.FeatureSet.Utf8ValidationB\0R\x0Eutf8Validation\x12X\n\x10message_encoding\x18\x05 \x01(\x0E2+.google.protobuf.FeatureSet.MessageEncodingB\0R\x0FmessageEncoding\x12I\n\x0Bjson_format\x18\x06 \x01(\x0E2&.google.protobuf.FeatureSet.JsonFormatB\0R\njsonFormat\"\\\n\rFieldPresence\x12\x1A\n\x16FIELD_PRESENCE_UNKNOWN\x10\0\x12\x0C\n\x08EXPLICIT\x10\x01\x12\x0C\n\x08IMPLICIT\x10\x02\x12\x13\n\x0FLEGACY_REQUIRED\x10\x03\"7\n\x08EnumType\x12\x15\n\x11ENUM_TYPE_UNKNOWN\x10\0\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06CLOSED\x10\x02\"V\n\x15RepeatedFieldEncoding\x12#\n\x1FREPEATED_FIELD_ENCODING_UNKNOWN\x10\0\x12\n\n\x06PACKED\x10\x01\x12\x0C\n\x08EXPANDED\x10\x02\"C\n\x0EUtf8Validation\x12\x1B\n\x17UTF8_VALIDATION_UNKNOWN\x10\0\x12\x08\n\x04NONE\x10\x01\x12\n\n\x06VERIFY\x10\x02\"S\n\x0FMessageEncoding\x12\x1C\n\x18MESSAGE_ENCODING_UNKNOWN\x10\0\x12\x13\n\x0FLENGTH_PREFIXED\x10\x01\x12\r\n\tDELIMITED\x10\x02\"H\n\nJsonFormat\x12\x17\n\x13JSON_FORMAT_UNKNOWN\x10\0\x12\t\n\x05ALLOW\x10\x01\x12\x16\n\x12LEGACY_BEST_EFFORT\x10\x02*\x06\x08\xE8\x07\x10\xE9\x07*\x06\x08\xE9\x07\x10\xEA\x07*\x06\x08\x8BN\x10\x90NJ\x06\x08\xE7\x07\x10\xE8\x07\"\xFE\x02\n\x12FeatureSetDefaults\x12X\n\x08defaults\x18\x01 \x03(\x0B2<.google.protobuf.FeatureSetDefaults.FeatureSetEditionDefaultR\x08defaults\x12A\n\x0Fminimum_edition\x18\x04 \x01(\x0E2\x18.google.protobuf.EditionR\x0EminimumEdition\x12A\n\x0Fmaximum_edition\x18\x05 \x01(\x0E2\x18.google.protobuf.EditionR\x0EmaximumEdition\x1A\x87\x01\n\x18FeatureSetEditionDefault\x122\n\x07edition\x18\x03 \x01(\x0E2\x18.google.protobuf.EditionR\x07edition\x127\n\x08features\x18\x02 \x01(\x0B2\x1B.google.protobuf.FeatureSetR\x08features\"\xA7\x02\n\x0ESourceCodeInfo\x12D\n\x08location\x18\x01 \x03(\x0B2(.google.protobuf.SourceCodeInfo.LocationR\x08location\x1A\xCE\x01\n\x08Location\x12\x16\n\x04path\x18\x01 \x03(\x05B\x02\x10\x01R\x04path\x12\x16\n\x04span\x18\x02 \x03(\x05B\x02\x10\x01R\x04span\x12)\n\x10leading_comments\x18\x03 \x01(\tR\x0FleadingComments\x12+\n\x11trailing_comments\x18\x04 \x01(\tR\x10trailingComments\x12:\n\x19leading_detached_comments\x18\x06 \x03(\tR\x17leadingDetachedComments\"\xD0\x02\n\x11GeneratedCodeInfo\x12M\n\nannotation\x18\x01 \x03(\x0B2-.google.protobuf.GeneratedCodeInfo.AnnotationR\nannotation\x1A\xEB\x01\n\nAnnotation\x12\x16\n\x04path\x18\x01 \x03(\x05B\x02\x10\x01R\x04path\x12\x1F\n\x0Bsource_file\x18\x02 \x01(\tR\nsourceFile\x12\x14\n\x05begin\x18\x03 \x01(\x05R\x05begin\x12\x10\n\x03end\x18\x04 \x01(\x05R\x03end\x12R\n\x08semantic\x18\x05 \x01(\x0E26.google.protobuf.GeneratedCodeInfo.Annotation.SemanticR\x08semantic\"(\n\x08Semantic\x12\x08\n\x04NONE\x10\0\x12\x07\n\x03SET\x10\x01\x12\t\n\x05ALIAS\x10\x02*\xEA\x01\n\x07Edition\x12\x13\n\x0FEDITION_UNKNOWN\x10\0\x12\x13\n\x0EEDITION_PROTO2\x10\xE6\x07\x12\x13\n\x0EEDITION_PROTO3\x10\xE7\x07\x12\x11\n\x0CEDITION_2023\x10\xE8\x07\x12\x17\n\x13EDITION_1_TEST_ONLY\x10\x01\x12\x17\n\x13EDITION_2_TEST_ONLY\x10\x02\x12\x1D\n\x17EDITION_99997_TEST_ONLY\x10\x9D\x8D\x06\x12\x1D\n\x17EDITION_99998_TEST_ONLY\x10\x9E\x8D\x06\x12\x1D\n\x17EDITION_99999_TEST_ONLY\x10\x9F\x8D\x06B~\n\x13com.google.protobufB\x10DescriptorProtosH\x01Z-google.golang.org/protobuf/types/descriptorpb\xF8\x01\x01\xA2\x02\x03GPB\xAA\x02\x1AGoogle.Protobuf.Reflection\n\xA8\x02\n\x1Cgoogle/api/annotations.proto\x12\ngoogle.api\x1A\x15google/api/http.proto\x1A google/protobuf/descriptor.proto:K\n\x04http\x12\x1E.google.protobuf.MethodOptions\x18\xB0\xCA\xBC\" \x01(\x0B2\x14.google.api.HttpRuleR\x04httpBn\n\x0Ecom.google.apiB\x10AnnotationsProtoP\x01ZAgoogle.golang.org/genproto/googleapis/api/annotations;annotations\xA2\x02\x04GAPIb\x06proto3\n\xBE\x01\n\x1Bgoogle/protobuf/empty.proto\x12\x0Fgoogle.protobuf\"\x07\n\x05EmptyB}\n\x13com.google.protobufB\nEmptyProtoP\x01Z.google.golang.org/protobuf/types/known/emptypb\xF8\x01\x01\xA2\x02\x03GPB\xAA\x02\x1EGoogle.Protobuf.WellKnownTypesb\x06proto3\n\x86\x04\n\x1Egoogle/protobuf/wrappers.proto\x12\x0Fgoogle.protobuf\"#\n\x0BDoubleValue\x12\x14\n\x05value\x18\x01 \x01(\x01R\x05value\"\"\n\nFloatValue\x12\x14\n\x05value\x18\x01 \x01(\x02R\x05value\"\"\n\nInt64Value\x12\x14\n\x05value\x18\x01 \x01(\x03R\x05value\"#\n\x0BUInt64Value\x12\x14\n\x05value\x18\x01 \x01(\x04R\x05value\"\"\n\nInt32Value\x12\x14\n\x05value\x18\x01 \x01(\x05R\x05value\"#\n\x0BUInt32Value\x12\x14\n\x05value\x18\x01 \x01(\rR\x05value\"!\n\tBoolValue\x12\x14\n\x05value\x18\x01 \x01(\x08R\x05value\"#\n\x0BStringValue\x12\x14\n\x05value\x18\x01 \x01(\tR\x05value\"\"\n\nBytesValue\x12\x14\n\x05value\x18\x01 \x01(\x0CR\x05valueB\x83\x01\n\x13com.google.protobufB\rWrappersProtoP\x01Z1google.golang.org/protobuf/types/known/wrapperspb\xF8\x01\x01\xA2\x02\x03GPB\xAA\x02\x1EGoogle.Protobuf.WellKnownTypesb\x06proto3\n\xE4\x01\n\x19google/protobuf/any.proto\x12\x0Fgoogle.protobuf\"6\n\x03Any\x12\x19\n\x08type_url\x18\x01 \x01(\tR\x07typeUrl\x12\x14\n\x05value\x18\x02 \x01(\x0CR\x05valueBv\n\x13com.google.protobufB\x08AnyProtoP\x01Z,google.golang.org/protobuf/types/known/anypb\xA2\x02\x03GPB\xAA\x02\x1EGoogle.Protobuf.WellKnownTypesb\x06proto3\n\x90\x02\n\x17google/rpc/status.proto\x12\ngoogle.rpc\x1A\x19google/protobuf/any.proto\"f\n\x06Status\x12\x12\n\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12.\n\x07details\x18\x03 \x03(\x0B2\x14.google.protobuf.AnyR\x07detailsB^\n\x0Ecom.google.rpcB\x0BStatusProtoP\x01Z7google.golang.org/genproto/googleapis/rpc/status;status\xA2\x02\x03RPCb\x06proto3\n\xFF\x01\n\x1Fgoogle/protobuf/timestamp.proto\x12\x0Fgoogle.protobuf\";\n\tTimestamp\x12\x18\n\x07seconds\x18\x01 \x01(\x03R\x07seconds\x12\x14\n\x05nanos\x18\x02 \x01(\x05R\x05nanosB\x85\x01\n\x13com.google.protobufB\x0ETimestampProtoP\x01Z2google.golang.org/protobuf/types/known/timestamppb\xF8\x01\x01\xA2\x02\x03GPB\xAA\x02\x1EGoogle.Protobuf.WellKnownTypesb\x06proto3\n\xA8\x02\n\x14parts/v1/parts.proto\x12\x08parts.v1\x1A\x17google/rpc/status.proto\x1A\x1Fgoogle/protobuf/timestamp.proto\"\xC3\x01\n\x04Part\x12\x16\n\x06number\x18\x01 \x01(\x03R\x06number\x12*\n\x05piece\x18\x02 \x01(\x0B2\x14.parts.v1.Part.PieceR\x05piece\x12.\n\x04made\x18\x03 \x01(\x0B2\x1A.google.protobuf.TimestampR\x04made\x12(\n\x05state\x18\x04 \x01(\x0B2\x12.google.rpc.StatusR\x05state\x1A\x1D\n\x05Piece\x12\x14\n\x05label\x18\x01 \x01(\tR\x05labelb\x06proto3\n\xF3\x07\n\x14calls/v1/calls.proto\x12\x08calls.v1\x1A\x1Cgoogle/api/annotations.proto\x1A\x1Bgoogle/protobuf/empty.proto\x1A\x1Egoogle/protobuf/wrappers.proto\x1A\x14parts/v1/parts.proto\"\x86\x01\n\x03Ask\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n\x05times\x18\x02 \x01(\x05R\x05times\x12\x12\n\x04blob\x18\x03 \x01(\x0CR\x04blob\x12\"\n\x04part\x18\x04 \x01(\x0B2\x0E.parts.v1.PartR\x04part\x12\x1D\n\x08old_text\x18\x05 \x01(\tB\x02\x18\x01R\x07oldText\"\xCC\x01\n\x04Tell\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12!\n\x04asks\x18\x02 \x03(\x0B2\r.calls.v1.AskR\x04asks\x12/\n\x05parts\x18\x03 \x03(\x0B2\x19.calls.v1.Tell.PartsEntryR\x05parts\x12\x12\n\x04blob\x18\x04 \x01(\x0CR\x04blob\x1AH\n\nPartsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12$\n\x05value\x18\x02 \x01(\x0B2\x0E.parts.v1.PartR\x05value:\x028\x012\xAE\x03\n\x05Calls\x12<\n\x05Unary\x12\r.calls.v1.Ask\x1A\x0E.calls.v1.Tell\"\x14\x82\xD3\xE4\x93\x02\x0E\"\t/v1/unary:\x01*\x12*\n\x07Collect\x12\r.calls.v1.Ask\x1A\x0E.calls.v1.Tell(\x01\x12)\n\x06Spread\x12\r.calls.v1.Ask\x1A\x0E.calls.v1.Tell0\x01\x12)\n\x04Echo\x12\r.calls.v1.Ask\x1A\x0E.calls.v1.Tell(\x010\x01\x124\n\x07Foreign\x12\x0E.parts.v1.Part\x1A\x14.parts.v1.Part.Piece\"\x03\x90\x02\x01\x12>\n\x07Nothing\x12\x16.google.protobuf.Empty\x1A\x16.google.protobuf.Empty\"\x03\x90\x02\x02\x12D\n\x07Wrapped\x12\x1C.google.protobuf.StringValue\x1A\x1B.google.protobuf.Int64Value\x12)\n\x03Old\x12\r.calls.v1.Ask\x1A\x0E.calls.v1.Tell\"\x03\x88\x02\x012?\n\x05Admin\x126\n\x04Stop\x12\x16.google.protobuf.Empty\x1A\x16.google.protobuf.Empty2\x0E\n\x07Retired\x1A\x03\x88\x02\x01b\x06proto3";

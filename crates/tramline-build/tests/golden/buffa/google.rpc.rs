@@ -2,7 +2,7 @@
 
 const _: () = ::tramline::codegen::assert_version(1);
 
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 /// The `Status` type defines a logical error model that is suitable for
 /// different programming environments, including REST APIs and RPC APIs. It is
 /// used by [gRPC](https://github.com/grpc). Each `Status` message contains
@@ -32,7 +32,7 @@ pub struct Status {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Status {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Status")
@@ -42,7 +42,7 @@ impl ::core::fmt::Debug for Status {
             .finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Status {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -51,14 +51,14 @@ impl Status {
     pub const TYPE_URL: &'static str = "type.googleapis.com/google.rpc.Status";
 }
 ::tramline::codec::buffa::impl_default_instance!(Status);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for Status {
     const PACKAGE: &'static str = "google.rpc";
     const NAME: &'static str = "Status";
     const FULL_NAME: &'static str = "google.rpc.Status";
     const TYPE_URL: &'static str = "type.googleapis.com/google.rpc.Status";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for Status {
     /// Returns the total encoded size in bytes.
     ///
@@ -163,7 +163,7 @@ impl ::tramline::codec::buffa::Message for Status {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for Status {
     const PROTO_FQN: &'static str = "google.rpc.Status";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -175,5 +175,5 @@ impl ::tramline::codec::buffa::ExtensionSet for Status {
 }
 
 /// The descriptors of this package's files and of what they import: a `google.protobuf.FileDescriptorSet`.
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = b"\n\xE4\x01\n\x19google/protobuf/any.proto\x12\x0Fgoogle.protobuf\"6\n\x03Any\x12\x19\n\x08type_url\x18\x01 \x01(\tR\x07typeUrl\x12\x14\n\x05value\x18\x02 \x01(\x0CR\x05valueBv\n\x13com.google.protobufB\x08AnyProtoP\x01Z,google.golang.org/protobuf/types/known/anypb\xA2\x02\x03GPB\xAA\x02\x1EGoogle.Protobuf.WellKnownTypesb\x06proto3\n\x90\x02\n\x17google/rpc/status.proto\x12\ngoogle.rpc\x1A\x19google/protobuf/any.proto\"f\n\x06Status\x12\x12\n\x04code\x18\x01 \x01(\x05R\x04code\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12.\n\x07details\x18\x03 \x03(\x0B2\x14.google.protobuf.AnyR\x07detailsB^\n\x0Ecom.google.rpcB\x0BStatusProtoP\x01Z7google.golang.org/genproto/googleapis/rpc/status;status\xA2\x02\x03RPCb\x06proto3";

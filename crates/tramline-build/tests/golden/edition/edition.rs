@@ -2,7 +2,7 @@
 
 const _: () = ::tramline::codegen::assert_version(1);
 
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[allow(non_camel_case_types)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(i32)]
@@ -10,7 +10,7 @@ pub enum Mood {
     MOOD_GOOD = 0i32,
     MOOD_BAD = 1i32,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Mood {
     ///Idiomatic alias for [`Self::MOOD_GOOD`]; `Debug` prints the variant name.
     #[allow(non_upper_case_globals)]
@@ -19,13 +19,13 @@ impl Mood {
     #[allow(non_upper_case_globals)]
     pub const Bad: Self = Self::MOOD_BAD;
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::default::Default for Mood {
     fn default() -> Self {
         Self::MOOD_GOOD
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Enumeration for Mood {
     fn from_i32(value: i32) -> ::core::option::Option<Self> {
         match value {
@@ -54,7 +54,7 @@ impl ::tramline::codec::buffa::Enumeration for Mood {
         &[Self::MOOD_GOOD, Self::MOOD_BAD]
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Question {
     /// Field 1: `text`
@@ -66,7 +66,7 @@ pub struct Question {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Question {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Question")
@@ -76,7 +76,7 @@ impl ::core::fmt::Debug for Question {
             .finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Question {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -85,14 +85,14 @@ impl Question {
     pub const TYPE_URL: &'static str = "type.googleapis.com/edition.Question";
 }
 ::tramline::codec::buffa::impl_default_instance!(Question);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for Question {
     const PACKAGE: &'static str = "edition";
     const NAME: &'static str = "Question";
     const FULL_NAME: &'static str = "edition.Question";
     const TYPE_URL: &'static str = "type.googleapis.com/edition.Question";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for Question {
     /// Returns the total encoded size in bytes.
     ///
@@ -192,7 +192,7 @@ impl ::tramline::codec::buffa::Message for Question {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for Question {
     const PROTO_FQN: &'static str = "edition.Question";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -202,7 +202,7 @@ impl ::tramline::codec::buffa::ExtensionSet for Question {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Answer {
     /// Field 1: `text`
@@ -212,7 +212,7 @@ pub struct Answer {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Answer {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Answer")
@@ -221,7 +221,7 @@ impl ::core::fmt::Debug for Answer {
             .finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Answer {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -230,14 +230,14 @@ impl Answer {
     pub const TYPE_URL: &'static str = "type.googleapis.com/edition.Answer";
 }
 ::tramline::codec::buffa::impl_default_instance!(Answer);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for Answer {
     const PACKAGE: &'static str = "edition";
     const NAME: &'static str = "Answer";
     const FULL_NAME: &'static str = "edition.Answer";
     const TYPE_URL: &'static str = "type.googleapis.com/edition.Answer";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for Answer {
     /// Returns the total encoded size in bytes.
     ///
@@ -325,7 +325,7 @@ impl ::tramline::codec::buffa::Message for Answer {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for Answer {
     const PROTO_FQN: &'static str = "edition.Answer";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -335,7 +335,7 @@ impl ::tramline::codec::buffa::ExtensionSet for Answer {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Detail {
     /// Field 1: `text`
@@ -343,13 +343,13 @@ pub struct Detail {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Detail {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Detail").field("text", &self.text).finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Detail {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -358,14 +358,14 @@ impl Detail {
     pub const TYPE_URL: &'static str = "type.googleapis.com/edition.Detail";
 }
 ::tramline::codec::buffa::impl_default_instance!(Detail);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for Detail {
     const PACKAGE: &'static str = "edition";
     const NAME: &'static str = "Detail";
     const FULL_NAME: &'static str = "edition.Detail";
     const TYPE_URL: &'static str = "type.googleapis.com/edition.Detail";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for Detail {
     /// Returns the total encoded size in bytes.
     ///
@@ -427,7 +427,7 @@ impl ::tramline::codec::buffa::Message for Detail {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for Detail {
     const PROTO_FQN: &'static str = "edition.Detail";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -449,6 +449,7 @@ impl ::tramline::codec::buffa::ExtensionSet for Detail {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod modern_service {
@@ -472,6 +473,7 @@ pub mod modern_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod modern_server {
@@ -541,6 +543,7 @@ pub mod modern_server {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod modern_client {
@@ -575,5 +578,5 @@ pub mod modern_client {
 }
 
 /// The descriptors of this package's files and of what they import: a `google.protobuf.FileDescriptorSet`.
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = b"\n\xDF\x02\n\redition.proto\x12\x07edition\"k\n\x08Question\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x1B\n\x05asked\x18\x02 \x01(\x05B\x05\xAA\x01\x02\x08\x01R\x05asked\x12.\n\x06detail\x18\x03 \x01(\x0B2\x0F.edition.DetailB\x05\xAA\x01\x02(\x02R\x06detail\"F\n\x06Answer\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12(\n\x04mood\x18\x02 \x01(\x0E2\r.edition.MoodB\x05\xAA\x01\x02\x08\x01R\x04mood\"\x1C\n\x06Detail\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text*)\n\x04Mood\x12\r\n\tMOOD_GOOD\x10\0\x12\x0C\n\x08MOOD_BAD\x10\x01\x1A\x04:\x02\x10\x0223\n\x06Modern\x12)\n\x03Ask\x12\x11.edition.Question\x1A\x0F.edition.AnswerB\x05\x92\x03\x02\x08\x02b\x08editionsp\xE8\x07";

@@ -2,14 +2,14 @@
 
 const _: () = ::tramline::codegen::assert_version(1);
 
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Eq, Hash, ::tramline::codec::prost::Message)]
 #[prost(prost_path = "::tramline::codec::prost")]
 pub struct BareRequest {
     #[prost(string, tag = "1")]
     pub text: ::tramline::codec::prost::alloc::string::String,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Eq, Hash, ::tramline::codec::prost::Message)]
 #[prost(prost_path = "::tramline::codec::prost")]
 pub struct BareReply {
@@ -28,6 +28,7 @@ pub struct BareReply {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod bare_service {
@@ -51,6 +52,7 @@ pub mod bare_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod bare_server {
@@ -120,6 +122,7 @@ pub mod bare_server {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod bare_client {
@@ -154,5 +157,5 @@ pub mod bare_client {
 }
 
 /// The descriptors of this package's files and of what they import: a `google.protobuf.FileDescriptorSet`.
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = b"\n\x87\x01\n\x10no_package.proto\"!\n\x0BBareRequest\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"\x1F\n\tBareReply\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text2'\n\x04Bare\x12\x1F\n\x03Get\x12\x0C.BareRequest\x1A\n.BareReplyb\x06proto3";

@@ -2,7 +2,7 @@
 
 const _: () = ::tramline::codegen::assert_version(1);
 
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, ::tramline::codec::prost::Message)]
 #[prost(prost_path = "::tramline::codec::prost")]
 pub struct Item {
@@ -17,7 +17,7 @@ pub struct Item {
     #[prost(message, optional, tag = "5")]
     pub self_reference: ::core::option::Option<Node>,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 /// Its module is the one that the service `Thing` would like to have.
 #[derive(Clone, PartialEq, Eq, Hash, ::tramline::codec::prost::Message)]
 #[prost(prost_path = "::tramline::codec::prost")]
@@ -25,7 +25,7 @@ pub struct ThingClient {
     #[prost(message, optional, tag = "1")]
     pub request: ::core::option::Option<thing_client::Request>,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 /// Nested message and enum types in `ThingClient`.
 pub mod thing_client {
     #[derive(Clone, PartialEq, Eq, Hash, ::tramline::codec::prost::Message)]
@@ -35,14 +35,14 @@ pub mod thing_client {
         pub text: ::tramline::codec::prost::alloc::string::String,
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, ::tramline::codec::prost::Message)]
 #[prost(prost_path = "::tramline::codec::prost")]
 pub struct Node {
     #[prost(oneof = "node::Value", tags = "1, 2")]
     pub value: ::core::option::Option<node::Value>,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 /// Nested message and enum types in `Node`.
 pub mod node {
     #[derive(Clone, PartialEq, ::tramline::codec::prost::Oneof)]
@@ -54,15 +54,15 @@ pub mod node {
         Below(::tramline::codec::prost::alloc::boxed::Box<super::Node>),
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::tramline::codec::prost::Message)]
 #[prost(prost_path = "::tramline::codec::prost")]
 pub struct ThingServer {}
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::tramline::codec::prost::Message)]
 #[prost(prost_path = "::tramline::codec::prost")]
 pub struct Option {}
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::tramline::codec::prost::Message)]
 #[prost(prost_path = "::tramline::codec::prost")]
 pub struct Result {}
@@ -78,6 +78,7 @@ pub struct Result {}
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod match_service {
@@ -164,6 +165,7 @@ pub mod match_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod match_server {
@@ -375,6 +377,7 @@ pub mod match_server {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod match_client {
@@ -528,6 +531,7 @@ pub mod match_client {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod thing_service {
@@ -551,6 +555,7 @@ pub mod thing_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod thing_server_ {
@@ -620,6 +625,7 @@ pub mod thing_server_ {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod thing_client_ {
@@ -664,6 +670,7 @@ pub mod thing_client_ {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod s_service {
@@ -687,6 +694,7 @@ pub mod s_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod s_server {
@@ -756,6 +764,7 @@ pub mod s_server {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod s_client {
@@ -800,6 +809,7 @@ pub mod s_client {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod send_service {
@@ -823,6 +833,7 @@ pub mod send_service {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod send_server {
@@ -892,6 +903,7 @@ pub mod send_server {
     missing_docs,
     rustdoc::all,
     unreachable_pub,
+    unused_imports,
     reason = "generated code"
 )]
 pub mod send_client {
@@ -926,5 +938,5 @@ pub mod send_client {
 }
 
 /// The descriptors of this package's files and of what they import: a `google.protobuf.FileDescriptorSet`.
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = b"\n\xC5\x08\n\x14keywords/names.proto\x12\rkeywords.type\"\x9E\x01\n\x04Item\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n\x04self\x18\x02 \x01(\tR\x04self\x12\x14\n\x05match\x18\x03 \x01(\tR\x05match\x12\x1C\n\tcamelCase\x18\x04 \x01(\tR\tcamelCase\x12:\n\x0Eself_reference\x18\x05 \x01(\x0B2\x13.keywords.type.NodeR\rselfReference\"j\n\x0BThingClient\x12<\n\x07request\x18\x01 \x01(\x0B2\".keywords.type.ThingClient.RequestR\x07request\x1A\x1D\n\x07Request\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"R\n\x04Node\x12\x14\n\x04text\x18\x01 \x01(\tH\0R\x04text\x12+\n\x05below\x18\x02 \x01(\x0B2\x13.keywords.type.NodeH\0R\x05belowB\x07\n\x05value\"\r\n\x0BThingServer\"\x08\n\x06Option\"\x08\n\x06Result2\xDD\x03\n\x05Match\x120\n\x04Type\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node\x120\n\x04self\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node\x12/\n\x03New\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node\x121\n\x05Clone\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node\x120\n\x04Name\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node\x129\n\rGetHTTPStatus\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node\x125\n\x05Await\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node(\x010\x01\x123\n\x07GetItem\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node\x123\n\x07getItem\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node2?\n\x05Thing\x126\n\x03Get\x12\x13.keywords.type.Item\x1A\x1A.keywords.type.ThingClient24\n\x01S\x12/\n\x03Get\x12\x13.keywords.type.Node\x1A\x13.keywords.type.Node2;\n\x04Send\x123\n\x03Get\x12\x15.keywords.type.Option\x1A\x15.keywords.type.Resultb\x06proto3";

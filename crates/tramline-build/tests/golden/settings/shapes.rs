@@ -2,7 +2,7 @@
 
 const _: () = ::tramline::codegen::assert_version(1);
 
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Shape {
     /// Field 1: `name`
@@ -20,7 +20,7 @@ pub struct Shape {
     /// Field 5: `below`
     pub below: ::tramline::codec::buffa::MessageField<Self>,
     /// Field 6: `points`
-    pub points: ::tramline::codec::buffa::alloc::vec::Vec<crate::settings::OwnPoint>,
+    pub points: ::tramline::codec::buffa::alloc::vec::Vec<crate::golden::buffa::shapes::Point>,
     /// Field 10: `maybe`
     pub maybe: ::core::option::Option<i32>,
     /// Field 11: `color`
@@ -34,7 +34,7 @@ pub struct Shape {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Shape {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Shape")
@@ -51,7 +51,7 @@ impl ::core::fmt::Debug for Shape {
             .finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Shape {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -60,14 +60,14 @@ impl Shape {
     pub const TYPE_URL: &'static str = "type.googleapis.com/shapes.Shape";
 }
 ::tramline::codec::buffa::impl_default_instance!(Shape);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for Shape {
     const PACKAGE: &'static str = "shapes";
     const NAME: &'static str = "Shape";
     const FULL_NAME: &'static str = "shapes.Shape";
     const TYPE_URL: &'static str = "type.googleapis.com/shapes.Shape";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for Shape {
     /// Returns the total encoded size in bytes.
     ///
@@ -384,7 +384,7 @@ impl ::tramline::codec::buffa::Message for Shape {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for Shape {
     const PROTO_FQN: &'static str = "shapes.Shape";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -394,7 +394,7 @@ impl ::tramline::codec::buffa::ExtensionSet for Shape {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 pub mod shape {
     #[allow(unused_imports)]
     use super::*;
@@ -451,7 +451,7 @@ pub mod shape {
     #[doc(inline)]
     pub use super::__buffa::oneof::shape::Kind;
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Point {
     /// Field 1: `x`
@@ -461,13 +461,13 @@ pub struct Point {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Point {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Point").field("x", &self.x).field("y", &self.y).finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Point {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -476,14 +476,14 @@ impl Point {
     pub const TYPE_URL: &'static str = "type.googleapis.com/shapes.Point";
 }
 ::tramline::codec::buffa::impl_default_instance!(Point);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for Point {
     const PACKAGE: &'static str = "shapes";
     const NAME: &'static str = "Point";
     const FULL_NAME: &'static str = "shapes.Point";
     const TYPE_URL: &'static str = "type.googleapis.com/shapes.Point";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for Point {
     /// Returns the total encoded size in bytes.
     ///
@@ -559,7 +559,7 @@ impl ::tramline::codec::buffa::Message for Point {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for Point {
     const PROTO_FQN: &'static str = "shapes.Point";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -569,10 +569,10 @@ impl ::tramline::codec::buffa::ExtensionSet for Point {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 /// A later Point: what it adds is unknown to the older one.
 #[derive(Clone, PartialEq, Default)]
-#[derive(Eq)]
+#[must_use]
 pub struct PointV2 {
     /// Field 1: `x`
     pub x: i32,
@@ -583,7 +583,7 @@ pub struct PointV2 {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for PointV2 {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("PointV2")
@@ -593,7 +593,7 @@ impl ::core::fmt::Debug for PointV2 {
             .finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl PointV2 {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -602,14 +602,14 @@ impl PointV2 {
     pub const TYPE_URL: &'static str = "type.googleapis.com/shapes.PointV2";
 }
 ::tramline::codec::buffa::impl_default_instance!(PointV2);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for PointV2 {
     const PACKAGE: &'static str = "shapes";
     const NAME: &'static str = "PointV2";
     const FULL_NAME: &'static str = "shapes.PointV2";
     const TYPE_URL: &'static str = "type.googleapis.com/shapes.PointV2";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for PointV2 {
     /// Returns the total encoded size in bytes.
     ///
@@ -699,7 +699,7 @@ impl ::tramline::codec::buffa::Message for PointV2 {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for PointV2 {
     const PROTO_FQN: &'static str = "shapes.PointV2";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -709,19 +709,19 @@ impl ::tramline::codec::buffa::ExtensionSet for PointV2 {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, Default)]
 pub struct Empty {
     #[doc(hidden)]
     pub __buffa_unknown_fields: ::tramline::codec::buffa::UnknownFields,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::core::fmt::Debug for Empty {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Empty").finish()
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl Empty {
     /// Protobuf type URL for this message, for use with `Any::pack` and
     /// `Any::unpack_if`.
@@ -730,14 +730,14 @@ impl Empty {
     pub const TYPE_URL: &'static str = "type.googleapis.com/shapes.Empty";
 }
 ::tramline::codec::buffa::impl_default_instance!(Empty);
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::MessageName for Empty {
     const PACKAGE: &'static str = "shapes";
     const NAME: &'static str = "Empty";
     const FULL_NAME: &'static str = "shapes.Empty";
     const TYPE_URL: &'static str = "type.googleapis.com/shapes.Empty";
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::Message for Empty {
     /// Returns the total encoded size in bytes.
     ///
@@ -785,7 +785,7 @@ impl ::tramline::codec::buffa::Message for Empty {
         self.__buffa_unknown_fields.clear();
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 impl ::tramline::codec::buffa::ExtensionSet for Empty {
     const PROTO_FQN: &'static str = "shapes.Empty";
     fn unknown_fields(&self) -> &::tramline::codec::buffa::UnknownFields {
@@ -795,7 +795,7 @@ impl ::tramline::codec::buffa::ExtensionSet for Empty {
         &mut self.__buffa_unknown_fields
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[allow(
     non_camel_case_types,
     dead_code,
@@ -820,16 +820,17 @@ pub mod __buffa {
             pub enum Kind {
                 Text(::tramline::codec::buffa::alloc::string::String),
                 Raw(::tramline::codec::buffa::alloc::vec::Vec<u8>),
-                Point(::tramline::codec::buffa::alloc::boxed::Box<crate::settings::OwnPoint>),
+                Point(::tramline::codec::buffa::alloc::boxed::Box<crate::golden::buffa::shapes::Point>),
             }
             impl ::tramline::codec::buffa::Oneof for Kind {}
-            impl From<crate::settings::OwnPoint> for Kind {
-                fn from(v: crate::settings::OwnPoint) -> Self {
+            impl From<crate::golden::buffa::shapes::Point> for Kind {
+                fn from(v: crate::golden::buffa::shapes::Point) -> Self {
                     Self::Point(::tramline::codec::buffa::alloc::boxed::Box::new(v))
                 }
             }
-            impl From<crate::settings::OwnPoint> for ::core::option::Option<Kind> {
-                fn from(v: crate::settings::OwnPoint) -> Self {
+            impl From<crate::golden::buffa::shapes::Point>
+            for ::core::option::Option<Kind> {
+                fn from(v: crate::golden::buffa::shapes::Point) -> Self {
                     Self::Some(Kind::from(v))
                 }
             }

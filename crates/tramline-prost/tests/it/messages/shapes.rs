@@ -2,7 +2,7 @@
 
 const _: () = crate::runtime::codegen::assert_version(1);
 
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, PartialEq, crate::runtime::codec::prost::Message)]
 #[prost(prost_path = "crate::runtime::codec::prost")]
 pub struct Shape {
@@ -36,7 +36,7 @@ pub struct Shape {
     #[prost(oneof = "shape::Kind", tags = "7, 8, 9")]
     pub kind: ::core::option::Option<shape::Kind>,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 /// Nested message and enum types in `Shape`.
 pub mod shape {
     #[derive(
@@ -87,7 +87,7 @@ pub mod shape {
         Point(super::Point),
     }
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, crate::runtime::codec::prost::Message)]
 #[prost(prost_path = "crate::runtime::codec::prost")]
 pub struct Point {
@@ -96,7 +96,7 @@ pub struct Point {
     #[prost(fixed64, tag = "2")]
     pub y: u64,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 /// A later Point: what it adds is unknown to the older one.
 #[derive(Clone, PartialEq, Eq, Hash, crate::runtime::codec::prost::Message)]
 #[prost(prost_path = "crate::runtime::codec::prost")]
@@ -108,7 +108,7 @@ pub struct PointV2 {
     #[prost(string, tag = "3")]
     pub label: crate::runtime::codec::prost::alloc::string::String,
 }
-#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, crate::runtime::codec::prost::Message)]
 #[prost(prost_path = "crate::runtime::codec::prost")]
 pub struct Empty {}

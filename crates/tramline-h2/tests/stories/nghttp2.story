@@ -1,0 +1,1659 @@
+story nghttp2 seed 7541 number 0
+block 40889acac8b21234da8f013540899acac8b5254207317f033be4a64083f2b04185ee3a2d2ac07e86ee3a2d2acd7f0f0d86ee3a2d2acf7f
+field grpc-status 5
+field grpc-message ;\xe4\xa6
+field x-10 value-0
+field x-10 value-4
+field content-length value-8
+size 50
+size 1000
+block 3f133fc90740889acac8b21234da8f02313440899acac8b5254207317f85ee3a2d2ac14003782d3286ee3a2d2accff
+field grpc-status 14
+field grpc-message value-1
+field x-2 value-3
+size 4096
+size 0
+block 2083860485606c46c13f018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b89707f008a9acac8b16a21e435537f000003782d348965d71c6c2ebee3cf0b00899acac8b24d494f6a7f00
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field grpc-encoding 
+field x-4 376651796882
+field grpc-timeout 
+size 4096
+size 65536
+size 8192
+block 3fe11f3fe13f188210015f8b1d75d0620d263d4c4d6564
+field :status 200
+field content-type application/grpc
+size 4096
+block 3fe11f83870485606c46c13f418ba0e41d139d09b8d800d87f40027465864d833505b11fc07a8a9acac8b4c7602bb2b83f4003782d340945e1c6ad54962ef1c76186ee3a2d2acdff
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-4 E\xe1\xc6\xadT\x96.\xf1\xc7
+field date value-5
+block 88c340874d8321568cd57fff9501a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f
+field :status 200
+field content-type application/grpc
+field trace-bin long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 83860485606c46c13fc3c2c47a8a9acac8b4c7602b85707f4003782d3300
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-3 
+block 40889acac8b21234da8f013540899acac8b5254207317f27890c2e57b81b30615fbd8b1e89ac00899d1653476839b5cfb09940b9867f2b5a7a8c26b4b6a7634003782d3186ee3a2d2acd7f0f0d89136cb8db22081a79df
+field grpc-status 5
+field grpc-message \x89\x0c.W\xb8\x1b0a_\xbd\x8b\x1e\x89\xac\x00\x89\x9d\x16SGh9\xb5\xcf\xb0\x99@\xb9\x86\x7f+Zz\x8c&\xb4\xb6\xa7c
+field x-1 value-4
+field content-length 253653210487
+size 1000
+block 3fc90788c94003782d32896c2e38fb4e80427c3f1003782d3885ee3a2d2ac27f0586ee3a2d2acdff4003782d36ff3aa0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329
+field :status 200
+field content-type application/grpc
+field x-2 516694702291
+field x-8 value-2
+field trace-bin value-5
+field x-6 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 838704956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f7f0486ee3a2d2acd7f
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field trace-bin value-4
+story nghttp2 seed 7541 number 1
+block 40889acac8b21234da8f013540899acac8b5254207317f86ee3a2d2acd7f4003782d3189742e38fba169c69f6f4003782d3405d5600126821003782d35ffb901a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653
+field grpc-status 5
+field grpc-message value-4
+field x-1 716697146495
+field x-4 \xd5`\x01&\x82
+field x-5 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 1
+size 0
+block 208d0f108b1d75d0620d263d4c4d65640003782d3985ee3a2d2ac01f0886ee3a2d2accff0003782d3286ee3a2d2ace7f0083f2b04386ee3a2d2acf7f
+field :status 404
+field content-type application/grpc
+field x-9 value-0
+field authorization value-3
+field x-2 value-6
+field x-11 value-8
+size 4096
+size 0
+size 8192
+block 203fe13f838704956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65641f2b8a9acac8b4c7602bb2b83f
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+block 83860485606c46c13fc0bfbe7a8a9acac8b4c7602b81707f5386ee3a2d2acd7f
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field accept value-4
+block 40889acac8b21234da8f013740899acac8b5254207317f004003782d31004003782d33dba0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca74003782d37897dc13afbce85e7dd7b4003782d3886ee3a2d2accff40874d8321568cd57f86ee3a2d2acf7f
+field grpc-status 7
+field grpc-message 
+field x-1 
+field x-3 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-7 962798718978
+field x-8 value-3
+field trace-bin value-8
+block 88c74003782d391b5c521940ef8ff41ff824bc6a7b85f7ad6f40a8cd0606df1452afda6186ee3a2d2aceff7f0286ee3a2d2aceff7f0185ee3a2d2ac07f0085ee3a2d2ac1
+field :status 200
+field content-type application/grpc
+field x-9 \x5cR\x19@\xef\x8f\xf4\x1f\xf8$\xbcj{\x85\xf7\xado@\xa8\xcd\x06\x06\xdf\x14R\xaf\xda
+field date value-7
+field x-8 value-7
+field x-9 value-0
+field x-8 value-1
+size 0
+size 256
+size 0
+block 20880f108b1d75d0620d263d4c4d65640003782d341b660072bf44e13524b09ffd1559f0f814f09da11fcd02a64efb5834
+field :status 200
+field content-type application/grpc
+field x-4 f\x00r\xbfD\xe15$\xb0\x9f\xfd\x15Y\xf0\xf8\x14\xf0\x9d\xa1\x1f\xcd\x02\xa6N\xfbX4
+block 00889acac8b21234da8f013300899acac8b5254207317f86ee3a2d2aceff0003782d3685ee3a2d2ac2
+field grpc-status 3
+field grpc-message value-7
+field x-6 value-2
+block 08033431381f108b1d75d0620d263d4c4d65640003782d3386ee3a2d2aceff0f1285ee3a2d2ac20083f2b04186ee3a2d2acfff0003782d3686ee3a2d2accff0003782d3900
+field :status 418
+field content-type application/grpc
+field x-3 value-7
+field date value-2
+field x-10 value-9
+field x-6 value-3
+field x-9 
+story nghttp2 seed 7541 number 2
+block 885f8b1d75d0620d263d4c4d65644003782d3686ee3a2d2acd7f
+field :status 200
+field content-type application/grpc
+field x-6 value-4
+size 50
+size 1000
+size 50
+block 3f1308033431380f108b1d75d0620d263d4c4d65640003782d34067002995d32330083f2b04186ee3a2d2acdff0003782d3185ee3a2d2ac0
+field :status 418
+field content-type application/grpc
+field x-4 p\x02\x99]23
+field x-10 value-5
+field x-1 value-0
+block 8d0f108b1d75d0620d263d4c4d656400874d8321568cd57f86ee3a2d2acd7f
+field :status 404
+field content-type application/grpc
+field trace-bin value-4
+block 00889acac8b21234da8f02313500899acac8b5254207317f86ee3a2d2acd7f0083f2b04186ee3a2d2acd7f0003782d3386ee3a2d2acdff1f1185ee3a2d2ac00f0d86ee3a2d2aceff
+field grpc-status 15
+field grpc-message value-4
+field x-10 value-4
+field x-3 value-5
+field cookie value-0
+field content-length value-7
+block 00889acac8b21234da8f013400899acac8b5254207317f00
+field grpc-status 4
+field grpc-message 
+block 838784018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b89707f0f0dffd601a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa6530003782d37ffda01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f0003782d3086ee3a2d2aceff0003782d3586ee3a2d2accffa1
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field content-length long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-0 value-7
+field x-5 value-3
+field date 
+block 00889acac8b21234da8f013300899acac8b5254207317f000f2fff9c01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa6530003782d3586ee3a2d2acfff1003782d3486ee3a2d2accff0003782d3386ee3a2d2accff
+field grpc-status 3
+field grpc-message 
+field x-6 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-5 value-9
+field x-4 value-3
+field x-3 value-3
+block 08033431380f108b1d75d0620d263d4c4d65640f1286ee3a2d2acfff00874d8321568cd57f86ee3a2d2acf7f1f1186ee3a2d2acfff0f04ff3aa0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53290f048975c7dc680d38fb8e7f
+field :status 418
+field content-type application/grpc
+field date value-9
+field trace-bin value-8
+field cookie value-9
+field accept long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field accept 76964046966
+story nghttp2 seed 7541 number 3
+block 885f8b1d75d0620d263d4c4d65644083f2b04386ee3a2d2ace7f4003782d3786ee3a2d2acfff5310c5877d6a7284bdb2a52e283eff4d3165
+field :status 200
+field content-type application/grpc
+field x-11 value-6
+field x-7 value-9
+field accept \xc5\x87}jr\x84\xbd\xb2\xa5.(>\xffM1e
+size 65536
+block 3fe1ff038387049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f40027465864d833505b11fc37a8a9acac8b4c7602bb2b83f4003782d3486ee3a2d2acdff4003782d31001f08baa0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea9944003782d39ff2ca0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f408a9acac8b16a21e435537f86ee3a2d2ace7f
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-4 value-5
+field x-1 
+field authorization long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-9 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field grpc-encoding value-6
+size 0
+size 1000
+size 64
+block 203f2140889acac8b21234da8f013200899acac8b5254207317f85ee3a2d2ac24083f2b041098a9fb58bcb86604b171003782d36270a6a2ff01aacd2bcd0ca2120e811c2b193aa1730b3ac82e60e1125ebef5be0238da8861cfcd3621f11000f0d86ee3a2d2acf7f4003782d3785ee3a2d2ac1
+field grpc-status 2
+field grpc-message value-2
+field x-10 \x8a\x9f\xb5\x8b\xcb\x86`K\x17
+field x-6 \x0aj/\xf0\x1a\xac\xd2\xbc\xd0\xca!\x20\xe8\x11\xc2\xb1\x93\xaa\x170\xb3\xac\x82\xe6\x0e\x11%\xeb\xef[\xe0#\x8d\xa8\x86\x1c\xfc\xd3b
+field cookie 
+field content-length value-8
+field x-7 value-1
+size 50
+size 1
+block 2110889acac8b21234da8f013500899acac8b5254207317f86ee3a2d2aceff0f11ff0ba0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa6531003782d3100
+field grpc-status 5
+field grpc-message value-7
+field cookie long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-1 
+block 08033431380f108b1d75d0620d263d4c4d65641003782d3886ee3a2d2acd7f
+field :status 418
+field content-type application/grpc
+field x-8 value-4
+size 1
+size 64
+size 8192
+block 213fe13f40889acac8b21234da8f013240899acac8b5254207317f25a1f8b68dab0c38eb2df457aafa09fce4a3d8df719aa355f3c33d6fe2db1b996965c68334da5385ee3a2d2ac2
+field grpc-status 2
+field grpc-message \xa1\xf8\xb6\x8d\xab\x0c8\xeb-\xf4W\xaa\xfa\x09\xfc\xe4\xa3\xd8\xdfq\x9a\xa3U\xf3\xc3=o\xe2\xdb\x1b\x99ie\xc6\x834\xda
+field accept value-2
+block 838604956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f4003782d3386ee3a2d2accff40899acac8b24d494f6a7f04d8de323f4003782d3086ee3a2d2acf7f93
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-3 value-3
+field grpc-timeout \xd8\xde2?
+field x-0 value-8
+field accept 
+size 1
+block 2108033431380f108b1d75d0620d263d4c4d65641f118971e75b79d75e0ba26b
+field :status 418
+field content-type application/grpc
+field cookie 687587781724
+story nghttp2 seed 7541 number 4
+size 8192
+block 3fe13f885f8b1d75d0620d263d4c4d65646186ee3a2d2accff4003782d3886ee3a2d2acdff1f0886ee3a2d2acf7f
+field :status 200
+field content-type application/grpc
+field date value-3
+field x-8 value-5
+field authorization value-8
+block 40889acac8b21234da8f013340899acac8b5254207317f86ee3a2d2aceff4003782d35ffae01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53291f11004003782d3600
+field grpc-status 3
+field grpc-message value-7
+field x-5 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field cookie 
+field x-6 
+block 7f0201397f0285ee3a2d2ac0
+field grpc-status 9
+field grpc-message value-0
+block 8386049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f40027465864d833505b11fc87a8a9acac8b4c7602bb2b83f408a9acac8b16a21e435537f85ee3a2d2ac14003782d3286ee3a2d2acd7f4003782d3986ee3a2d2acdff7f0885ee3a2d2ac1bf
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field grpc-encoding value-1
+field x-2 value-4
+field x-9 value-5
+field x-5 value-1
+field x-9 value-5
+size 8192
+size 65536
+size 1
+block 2100889acac8b21234da8f013700899acac8b5254207317f000003782d3086ee3a2d2acf7f1f1185ee3a2d2ac21f0886ee3a2d2aceff
+field grpc-status 7
+field grpc-message 
+field x-0 value-8
+field cookie value-2
+field authorization value-7
+size 8192
+block 3fe13f40889acac8b21234da8f02313240899acac8b5254207317f85ee3a2d2ac11f080ff6d93e84ac4b57365233172099ae8c
+field grpc-status 12
+field grpc-message value-1
+field authorization \xf6\xd9>\x84\xacKW6R3\x17\x20\x99\xae\x8c
+block 8316849d29ad1f0485606c46c13f118ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f6186ee3a2d2acdff618813ef882f04020ba140899acac8b24d494f6a7f86ee3a2d2acd7f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field date value-5
+field date 299218102171
+field grpc-timeout value-4
+size 50
+block 3f138386049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65641f2b8a9acac8b4c7602bb2b83f
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+story nghttp2 seed 7541 number 5
+block 40889acac8b21234da8f02313440899acac8b5254207317f004003782d3185ee3a2d2ac06185ee3a2d2ac0934003782d38897596c2e36fbafb2207
+field grpc-status 14
+field grpc-message 
+field x-1 value-0
+field date value-0
+field accept 
+field x-8 735165979320
+size 1000
+size 256
+block 3fe1018316849d29ad1f84418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f4003782d3886ee3a2d2ace7f4003782d320061896d96de782e34e3427b
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-8 value-6
+field x-2 
+field date 535881646428
+block 838684418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f4003782d3386ee3a2d2acd7f4083f2b04385ee3a2d2ac0
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-3 value-4
+field x-11 value-0
+size 0
+block 208387049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602bb2b83f0003782d3418a0ab3ebf528afd3871097b2fbbea3359dfa8e7be45ef397a0f0486ee3a2d2accff
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-4 \xa0\xab>\xbfR\x8a\xfd8q\x09{/\xbb\xea3Y\xdf\xa8\xe7\xbeE\xef9z
+field accept value-3
+block 838684018ba0e41d139d09b8d800d87f00027465864d833505b11f1f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b81707f0f0d89640fb8079c0004cb9f0f0d8969f7d96db038cbee8b
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field content-length 309608600236
+field content-length 499355063972
+block 83860485606c46c13f018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65641f2b8a9acac8b4c7602b89707f1f08001f11897da69b03ef38fbae0b9c0003782d3886ee3a2d2acf7f
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field authorization 
+field cookie 944509869762
+field content-length 
+field x-8 value-8
+block 838684018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602bb2b83f
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+block 08033431380f108b1d75d0620d263d4c4d65640f0d144712ac5bd4e6bf8bef9f4e31475f5e5498a639220003782d338971e089c0ba0134cb5f
+field :status 418
+field content-type application/grpc
+field content-length G\x12\xac[\xd4\xe6\xbf\x8b\xef\x9fN1G_^T\x98\xa69"
+field x-3 681261702434
+block 8387049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f018ba0e41d139d09b8d800d87f00027465864d833505b11f1f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b85707f00899acac8b24d494f6a7f85ee3a2d2ac20003782d321d763488bde4173bb04030d077b30af287367ac9c8c11037b271d13f9297
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field grpc-timeout value-2
+field x-2 v4\x88\xbd\xe4\x17;\xb0@0\xd0w\xb3\x0a\xf2\x876z\xc9\xc8\xc1\x107\xb2q\xd1?\x92\x97
+size 8192
+block 3fe13f40889acac8b21234da8f013440899acac8b5254207317f86ee3a2d2ace7f4003782d36897dc13edb8fbef89d7f4003782d3985ee3a2d2ac17f0086ee3a2d2acfff
+field grpc-status 4
+field grpc-message value-6
+field x-6 962956999279
+field x-9 value-1
+field x-6 value-9
+size 50
+size 64
+size 50
+block 3f1383870485606c46c13f018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602bb2b83f0003782d3585ee3a2d2ac20f11d0a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653a10003782d3585ee3a2d2ac0
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-5 value-2
+field cookie long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field date 
+field x-5 value-0
+story nghttp2 seed 7541 number 6
+block 18033431385f8b1d75d0620d263d4c4d65645385ee3a2d2ac2
+field :status 418
+field content-type application/grpc
+field accept value-2
+block 4803343138c04003782d3186ee3a2d2acdff4003782d30105ff12918fa25b145d7eaa5f4859ae60b
+field :status 418
+field content-type application/grpc
+field x-1 value-5
+field x-0 _\xf1)\x18\xfa%\xb1E\xd7\xea\xa5\xf4\x85\x9a\xe6\x0b
+size 50
+block 3f138d0f108b1d75d0620d263d4c4d6564
+field :status 404
+field content-type application/grpc
+block 00889acac8b21234da8f013000899acac8b5254207317f86ee3a2d2accff0003782d348971f79f7da65b79a0b3
+field grpc-status 0
+field grpc-message value-3
+field x-4 698994358413
+block 18033430340f108b1d75d0620d263d4c4d65641f0886ee3a2d2acd7f9c0003782d36ff8301a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f0083f2b043ff8601a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994
+field :status 404
+field content-type application/grpc
+field authorization value-4
+field content-length 
+field x-6 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-11 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 188210010f108b1d75d0620d263d4c4d6564
+field :status 200
+field content-type application/grpc
+size 1000
+block 3fc90740889acac8b21234da8f02313340899acac8b5254207317f86ee3a2d2acfff60ff8301a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f53ff9c01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653
+field grpc-status 13
+field grpc-message value-9
+field cookie long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field accept long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+story nghttp2 seed 7541 number 7
+size 50
+size 50
+block 3f13838784018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b89707f0003782d31c2a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-1 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 1
+size 65536
+block 213fe1ff0383870485606c46c13f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f4003782d3386ee3a2d2acd7f1f1186ee3a2d2acf7f1f0889134f01e089a0840e7f40874d8321568cd57f8ba0f54ca507aa65283d5329
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-3 value-4
+field cookie value-8
+field authorization 248081241106
+field trace-bin long\x20long\x20long\x20
+story nghttp2 seed 7541 number 8
+block 40889acac8b21234da8f013240899acac8b5254207317f204138211f7c1ba3d9701a78736f0348057fa40a58a41c70aad8f753363e3606b6
+field grpc-status 2
+field grpc-message A8!\x1f|\x1b\xa3\xd9p\x1axso\x03H\x05\x7f\xa4\x0aX\xa4\x1cp\xaa\xd8\xf7S6>6\x06\xb6
+block 838784418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f1f118913af3a174216dc0b9f6186ee3a2d2ace7f40899acac8b24d494f6a7fff3ea0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f4003782d36e6a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field cookie 278717115616
+field date value-6
+field grpc-timeout long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-6 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 7f0701317f0700
+field grpc-status 1
+field grpc-message 
+size 50
+size 0
+size 1
+block 20218d0f108b1d75d0620d263d4c4d6564
+field :status 404
+field content-type application/grpc
+block 8387049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b81707f930003782d3885ee3a2d2ac10003782d3086ee3a2d2acfff0003782d35897c0d3adb216dd7db7b0003782d3685ee3a2d2ac0
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field accept 
+field x-8 value-1
+field x-0 value-9
+field x-5 904753157958
+field x-6 value-0
+size 8192
+size 256
+size 50
+block 3f1300889acac8b21234da8f013400899acac8b5254207317f86ee3a2d2ace7f
+field grpc-status 4
+field grpc-message value-6
+block 8d0f108b1d75d0620d263d4c4d6564
+field :status 404
+field content-type application/grpc
+block 00889acac8b21234da8f013800899acac8b5254207317f0725c5f037ff8d634003782d340000899acac8b24d494f6a7f8969c6da7c2fbee34fb50003782d3086ee3a2d2accff1f1188704d01a75975d6c5
+field grpc-status 8
+field grpc-message %\xc5\xf07\xff\x8dc
+field x-4 
+field grpc-timeout 465491996494
+field x-0 value-3
+field cookie 62404737752
+block 880f108b1d75d0620d263d4c4d65641f118979f702f85c7df75b670003782d3786ee3a2d2ace7f1f1186ee3a2d2acf7f0003782d39ff8a01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7
+field :status 200
+field content-type application/grpc
+field cookie 896191699753
+field x-7 value-6
+field cookie value-8
+field x-9 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 838604956272d141fc1eca245f15852a4b631b87eb1968a0ff018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602bb2b83f
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+story nghttp2 seed 7541 number 9
+size 64
+block 3f218d0f108b1d75d0620d263d4c4d65640f0488742203eebce34d33
+field :status 404
+field content-type application/grpc
+field accept 71209786443
+block 8316849d29ad1f0485606c46c13f018ba0e41d139d09b8d800d87f40027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b89707f4003782d358971f69d6dc644075c7300899acac8b24d494f6a7f86ee3a2d2acd7f4003782d3600
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-5 694756320766
+field grpc-timeout value-4
+field x-6 
+block 1204504f53548784018ba0e41d139d09b8d800d87f40027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602bb2b83f0003782d3617a72c9b028db436dc636337133914b32ae440945b07cdb7
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-6 \xa7,\x9b\x02\x8d\xb46\xdccc7\x139\x14\xb3*\xe4@\x94[\x07\xcd\xb7
+size 50
+size 65536
+block 3f133fe1ff03838784418ba0e41d139d09b8d800d87fbf5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f0f0d897d9644eb6dbad09c074003782d3286ee3a2d2accff1f0886ee3a2d2ace7f40899acac8b24d494f6a7f1cd5e687a41ef35d306669fe3c1b7b58fa23d16e197378bd908a5e5cfa
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field content-length 933275574260
+field x-2 value-3
+field authorization value-6
+field grpc-timeout \xd5\xe6\x87\xa4\x1e\xf3]0fi\xfe<\x1b{X\xfa#\xd1n\x19sx\xbd\x90\x8a^\x5c\xfa
+story nghttp2 seed 7541 number 10
+size 1
+size 50
+block 213f13880f108b1d75d0620d263d4c4d65640f1286ee3a2d2acd7f4083f2b041000003782d308913edb4dbef3ed0590f
+field :status 200
+field content-type application/grpc
+field date value-4
+field x-10 
+field x-0 295459894131
+block 00889acac8b21234da8f02313000899acac8b5254207317f0a4e2c7129d00d0b1a0186008a9acac8b16a21e435537f86ee3a2d2aceff1f0886ee3a2d2ace7f0f1213e786783c310ced8cd4a19b9328f06d6ae7f5fc0003782d3527431cd88abd650007068033768529f68ba7b26b12b37e2144fd193dca61f299eceb6b0c713a07700f0d139e737d0ee4ce5f4c914350b1be472873144858
+field grpc-status 10
+field grpc-message N,q)\xd0\x0d\x0b\x1a\x01\x86
+field grpc-encoding value-7
+field authorization value-6
+field date \xe7\x86x<1\x0c\xed\x8c\xd4\xa1\x9b\x93(\xf0mj\xe7\xf5\xfc
+field x-5 C\x1c\xd8\x8a\xbde\x00\x07\x06\x803v\x85)\xf6\x8b\xa7\xb2k\x12\xb3~!D\xfd\x19=\xcaa\xf2\x99\xec\xebk\x0cq:\x07p
+field content-length \x9es}\x0e\xe4\xce_L\x91CP\xb1\xbeG(s\x14HX
+size 1000
+block 3fc9078d5f8b1d75d0620d263d4c4d6564408a9acac8b16a21e435537f86ee3a2d2ace7f1f0886ee3a2d2accff7f0186ee3a2d2acdff1f110040899acac8b24d494f6a7f86ee3a2d2aceff
+field :status 404
+field content-type application/grpc
+field grpc-encoding value-6
+field authorization value-3
+field x-10 value-5
+field cookie 
+field grpc-timeout value-7
+block 40889acac8b21234da8f013740899acac8b5254207317fbaa0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea9947f03ffc001a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea99440874d8321568cd57f85ee3a2d2ac24003782d3086ee3a2d2acdff
+field grpc-status 7
+field grpc-message long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field grpc-encoding long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field trace-bin value-2
+field x-0 value-5
+block 4803343138c74003782d3186ee3a2d2ace7f4003782d33163f25e6a4c784a3ae5fa7dbf3aaa0b64de74ffca6bcad6186ee3a2d2acf7f
+field :status 418
+field content-type application/grpc
+field x-1 value-6
+field x-3 ?%\xe6\xa4\xc7\x84\xa3\xae_\xa7\xdb\xf3\xaa\xa0\xb6M\xe7O\xfc\xa6\xbc\xad
+field date value-8
+size 8192
+size 256
+size 65536
+block 3fe1013fe1ff03838684418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f5386ee3a2d2acdff4083f2b04186ee3a2d2acd7f7e85ee3a2d2ac14003782d35897da69e085c71f640df40899acac8b24d494f6a7f86ee3a2d2acdff
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field accept value-5
+field x-10 value-4
+field x-10 value-1
+field x-5 944811669305
+field grpc-timeout value-5
+size 1000
+size 1
+block 218386049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602bb2b83f1f11001f1189740179b680d32fb4ef0003782d3985ee3a2d2ac0
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field cookie 
+field cookie 701854043947
+field x-9 value-0
+size 50
+size 8192
+block 3f133fe13f40889acac8b21234da8f013140899acac8b5254207317f00408a9acac8b16a21e435537f86ee3a2d2aceff1f1186ee3a2d2acdff4003782d3285ee3a2d2ac04003782d3986ee3a2d2accff
+field grpc-status 1
+field grpc-message 
+field grpc-encoding value-7
+field cookie value-5
+field x-2 value-0
+field x-9 value-3
+block 885f8b1d75d0620d263d4c4d6564
+field :status 200
+field content-type application/grpc
+block 838704956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f40027465864d833505b11f1f108b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+block c67f0685ee3a2d2ac21f0886ee3a2d2acdff7f06ffcb01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53291f1186ee3a2d2accff40874d8321568cd57f00
+field grpc-status 1
+field grpc-message value-2
+field authorization value-5
+field grpc-encoding long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field cookie value-3
+field trace-bin 
+story nghttp2 seed 7541 number 11
+block 48033431385f8b1d75d0620d263d4c4d656461e6a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f
+field :status 418
+field content-type application/grpc
+field date long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 40889acac8b21234da8f02313140899acac8b5254207317f85ee3a2d2ac11f1186ee3a2d2acdff
+field grpc-status 11
+field grpc-message value-1
+field cookie value-5
+size 64
+size 4096
+block 3f213fe11f8d5f8b1d75d0620d263d4c4d65644003782d320060ffab01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653f
+field :status 404
+field content-type application/grpc
+field x-2 
+field cookie long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 8dc0
+field :status 404
+field content-type application/grpc
+block 8d1f108b1d75d0620d263d4c4d65644003782d3785ee3a2d2ac0
+field :status 404
+field content-type application/grpc
+field x-7 value-0
+story nghttp2 seed 7541 number 12
+block 838684418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+block 83870485606c46c13fc1c0bf7a8a9acac8b4c7602bb2b83f4003782d3686ee3a2d2ace7f5386ee3a2d2ace7f4003782d321d476fd1c082f3d7d00f5ac3b41a604db2342ec6bdc7266d226b6773d32f7e8a0819700069c7db75b17f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-6 value-6
+field accept value-6
+field x-2 Go\xd1\xc0\x82\xf3\xd7\xd0\x0fZ\xc3\xb4\x1a`M\xb24.\xc6\xbd\xc7&m"kgs\xd3/
+field x-2 1036004695752
+block 838704956272d141fc1eca245f15852a4b631b87eb1968a0ffc6c5c47a8a9acac8b4c7602b81707f40874d8321568cd57f00
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field trace-bin 
+size 1000
+size 50
+size 4096
+block 3f133fe11f838714012f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f4003782d31ff21a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f4003782d3486ee3a2d2acf7f4083f2b04186ee3a2d2acfff61897c4fbce32fba17d977
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-1 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-4 value-8
+field x-10 value-9
+field date 929863971937
+block 88c3
+field :status 200
+field content-type application/grpc
+size 8192
+size 4096
+block 3fe11f40889acac8b21234da8f013440899acac8b5254207317f2060fe06db4130b615470772fa79ab10564b44d10f01235550445d58050f8931437f0486ee3a2d2acfff
+field grpc-status 4
+field grpc-message `\xfe\x06\xdbA0\xb6\x15G\x07r\xfay\xab\x10VKD\xd1\x0f\x01#UPD]X\x05\x0f\x891C
+field x-1 value-9
+block c07f0019535da3b477438f6cfa6633d9ce9a3fdeae71fd6b5ff1ff95ee4083f2b043890884e81d71c138f3bf4003782d3586ee3a2d2accff7f0d86ee3a2d2acdff
+field grpc-status 4
+field grpc-message S]\xa3\xb4wC\x8fl\xfaf3\xd9\xce\x9a?\xde\xaeq\xfdk_\xf1\xff\x95\xee
+field x-11 122707662687
+field x-5 value-3
+field trace-bin value-5
+size 65536
+size 0
+block 20838704956272d141fc1eca245f15852a4b631b87eb1968a0ff018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b89707f0f040deef029f2d5c19567591badee96
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field accept \xee\xf0)\xf2\xd5\xc1\x95gY\x1b\xad\xee\x96
+size 0
+size 65536
+block 203fe1ff0348033431385f8b1d75d0620d263d4c4d656440874d8321568cd57f86ee3a2d2acdff4003782d3986ee3a2d2acfff4003782d3586ee3a2d2acf7f4003782d3885ee3a2d2ac0
+field :status 418
+field content-type application/grpc
+field trace-bin value-5
+field x-9 value-9
+field x-5 value-8
+field x-8 value-0
+story nghttp2 seed 7541 number 13
+block 10889acac8b21234da8f02313040899acac8b5254207317fd0a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa6534003782d3786ee3a2d2ace7f4083f2b04385ee3a2d2ac14083f2b04185ee3a2d2ac1408a9acac8b16a21e435537f0eabf39c4ee3450d7c063864b1ed31
+field grpc-status 10
+field grpc-message long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-7 value-6
+field x-11 value-1
+field x-10 value-1
+field grpc-encoding \xab\xf3\x9cN\xe3E\x0d|\x068d\xb1\xed1
+size 65536
+size 1
+size 65536
+block 213fe1ff038387049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+block 88bfa14003782d3786ee3a2d2acd7f4083f2b041ff21a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f
+field :status 200
+field content-type application/grpc
+field date 
+field x-7 value-4
+field x-10 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+story nghttp2 seed 7541 number 14
+size 1000
+size 256
+size 4096
+block 3fe1013fe11f40889acac8b21234da8f013940899acac8b5254207317f0040874d8321568cd57f8965b65f70006dd71d677e86ee3a2d2acdff4083f2b043148926b03cec851c3d5cb5b652ca3caffac55df8044083f2b04189682d3ee3adb4f0022f4003782d3819ec476755fe567236f94d65b3fe8f0a0c080fc7563aeaea3216
+field grpc-status 9
+field grpc-message 
+field trace-bin 353960057673
+field trace-bin value-5
+field x-11 \x89&\xb0<\xec\x85\x1c=\x5c\xb5\xb6R\xca<\xaf\xfa\xc5]\xf8\x04
+field x-10 414967548012
+field x-8 \xecGgU\xfeVr6\xf9Me\xb3\xfe\x8f\x0a\x0c\x08\x0f\xc7V:\xea\xea2\x16
+size 8192
+size 64
+size 1
+block 21838784018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b81707f0003782d3486ee3a2d2aceff0003782d34068018c601e8ac0003782d3586ee3a2d2aceff0003782d358975b642f0190b2165ff1f1185ee3a2d2ac1
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-4 value-7
+field x-4 \x80\x18\xc6\x01\xe8\xac
+field x-5 value-7
+field x-5 753180313139
+field cookie value-1
+story nghttp2 seed 7541 number 15
+block 885f8b1d75d0620d263d4c4d6564
+field :status 200
+field content-type application/grpc
+block 40889acac8b21234da8f013040899acac8b5254207317f85ee3a2d2ac2
+field grpc-status 0
+field grpc-message value-2
+block 838714012f418ba0e41d139d09b8d800d87f40027465864d833505b11f1f108b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+block 838684c0bfc37a8a9acac8b4c7602b89707f6185ee3a2d2ac14003782d322392cb5a7369d59af62b5247fc77eb41b6ba1b75b19d61586a44b70384dbf4418884aa681003782d300e550bc8aab6f490d3babe87223be84003782d30c2a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653f4003782d3185ee3a2d2ac1
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field date value-1
+field x-2 \x92\xcbZsi\xd5\x9a\xf6+RG\xfcw\xebA\xb6\xba\x1bu\xb1\x9daXjD\xb7\x03\x84\xdb\xf4A\x88\x84\xaah
+field x-0 U\x0b\xc8\xaa\xb6\xf4\x90\xd3\xba\xbe\x87";\xe8
+field x-0 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-1 value-1
+block 83860485606c46c13f118ba0e41d139d09b8d800d87fc4c8c34083f2b04185ee3a2d2ac07e86ee3a2d2acd7f7f0213f9f60147b06d6bf41332f08d5aefcfa0f6146e
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-10 value-0
+field x-10 value-4
+field x-0 \xf9\xf6\x01G\xb0mk\xf4\x132\xf0\x8dZ\xef\xcf\xa0\xf6\x14n
+size 64
+size 64
+block 3f2140889acac8b21234da8f013400899acac8b5254207317f86ee3a2d2acdff
+field grpc-status 4
+field grpc-message value-5
+size 256
+size 1
+block 21838784018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b85707f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+size 4096
+size 0
+block 208d0f108b1d75d0620d263d4c4d65640083f2b04186ee3a2d2accff
+field :status 404
+field content-type application/grpc
+field x-10 value-3
+block 00889acac8b21234da8f02313300899acac8b5254207317f86ee3a2d2acdff
+field grpc-status 13
+field grpc-message value-5
+block 00889acac8b21234da8f02313600899acac8b5254207317f0bb226afdd4018a5be9ba6bf1f0886ee3a2d2aceff
+field grpc-status 16
+field grpc-message \xb2&\xaf\xdd@\x18\xa5\xbe\x9b\xa6\xbf
+field authorization value-7
+story nghttp2 seed 7541 number 16
+block 40889acac8b21234da8f02313340899acac8b5254207317f86ee3a2d2ace7f4003782d3086ee3a2d2acf7f
+field grpc-status 13
+field grpc-message value-6
+field x-0 value-8
+block 8d5f8b1d75d0620d263d4c4d6564
+field :status 404
+field content-type application/grpc
+size 64
+size 1000
+block 3f213fc90788be
+field :status 200
+field content-type application/grpc
+block 1204504f535486049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f40027465864d833505b11fc07a8a9acac8b4c7602b85707f4083f2b043ff9901a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f408a9acac8b16a21e435537f8971c680f3601004e83f1f08d0a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa6535386ee3a2d2acfff
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-11 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field grpc-encoding 664085020270
+field authorization long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field accept value-9
+story nghttp2 seed 7541 number 17
+block 838704956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f1f0886ee3a2d2aceff
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field authorization value-7
+block 4803343138c0
+field :status 418
+field content-type application/grpc
+size 8192
+size 0
+block 2000889acac8b21234da8f013100899acac8b5254207317f85ee3a2d2ac10f0d85ee3a2d2ac21f0888684108190800177f0f0485ee3a2d2ac200874d8321568cd57f86ee3a2d2aceff
+field grpc-status 1
+field grpc-message value-1
+field content-length value-2
+field authorization 42110310017
+field accept value-2
+field trace-bin value-7
+block 00889acac8b21234da8f02313100899acac8b5254207317f86ee3a2d2acf7f0003782d3685ee3a2d2ac01f0885ee3a2d2ac0
+field grpc-status 11
+field grpc-message value-8
+field x-6 value-0
+field authorization value-0
+size 65536
+size 4096
+block 3fe11f18033431385f8b1d75d0620d263d4c4d65644003782d3186ee3a2d2aceff601b98d9c2e258809296664d94a299e47960f3381dba8227e0bc19c5ec408a9acac8b16a21e435537f8979b0b6cb6f3acb2d074003782d3885ee3a2d2ac0
+field :status 418
+field content-type application/grpc
+field x-1 value-7
+field cookie \x98\xd9\xc2\xe2X\x80\x92\x96fM\x94\xa2\x99\xe4y`\xf38\x1d\xba\x82'\xe0\xbc\x19\xc5\xec
+field grpc-encoding 851535873341
+field x-8 value-0
+block 88c26186ee3a2d2acdff7f001f7c107687e7d185fb508ffe16bfa868cb78ff9b11dea69572b66ccfdafbbc5b40899acac8b24d494f6a7f85ee3a2d2ac14003782d369aa0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f
+field :status 200
+field content-type application/grpc
+field date value-5
+field x-8 |\x10v\x87\xe7\xd1\x85\xfbP\x8f\xfe\x16\xbf\xa8h\xcbx\xff\x9b\x11\xde\xa6\x95r\xb6l\xcf\xda\xfb\xbc[
+field grpc-timeout value-1
+field x-6 long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 4096
+block 3fe11f83870485606c46c13f418ba0e41d139d09b8d800d87f40027465864d833505b11fc87a8a9acac8b4c7602b89707f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+story nghttp2 seed 7541 number 18
+size 1
+block 21838684018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b81707f0003782d3286ee3a2d2acf7f0003782d30046dd275650003782d3585ee3a2d2ac0
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-2 value-8
+field x-0 m\xd2ue
+field x-5 value-0
+block 00889acac8b21234da8f02313300899acac8b5254207317f86ee3a2d2aceff0003782d35000003782d398971b700ebed34069f770003782d3612287cce073de867cb1293e01639c34db6c2890003782d3986ee3a2d2acdff0003782d3800
+field grpc-status 13
+field grpc-message value-7
+field x-5 
+field x-9 656079440497
+field x-6 (|\xce\x07=\xe8g\xcb\x12\x93\xe0\x169\xc3M\xb6\xc2\x89
+field x-9 value-5
+field x-8 
+block 00889acac8b21234da8f013200899acac8b5254207317f86ee3a2d2ace7f0f1286ee3a2d2acdff
+field grpc-status 2
+field grpc-message value-6
+field date value-5
+block 1204504f53548604956272d141fc1eca245f15852a4b631b87eb1968a0ff018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b89707f0083f2b04185ee3a2d2ac00003782d3289742d05e700eb2e85cf
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-10 value-0
+field x-2 714186073716
+size 64
+size 1000
+size 4096
+block 3f213fe11f83870485606c46c13f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+size 4096
+block 3fe11f838604956272d141fc1eca245f15852a4b631b87eb1968a0ffc11f31864d833505b11fbf7a8a9acac8b4c7602b81707f4003782d3386ee3a2d2accff1f1186ee3a2d2acd7f1f0d86ee3a2d2acdff1f0885ee3a2d2ac0
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-3 value-3
+field cookie value-4
+field content-length value-5
+field authorization value-0
+block 8387049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147fc3c2c1c04003782d36ff9501a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f408a9acac8b16a21e435537f86ee3a2d2acd7f4003782d3800
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-6 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field grpc-encoding value-4
+field x-8 
+size 256
+size 8192
+block 3fe1013fe13f48033431385f8b1d75d0620d263d4c4d65644003782d3285ee3a2d2ac140899acac8b24d494f6a7f8913616420038fbecb5fa1
+field :status 418
+field content-type application/grpc
+field x-2 value-1
+field grpc-timeout 251310069934
+field date 
+size 256
+size 8192
+block 3fe1013fe13f10889acac8b21234da8f02313140899acac8b5254207317f85ee3a2d2ac04003782d3986ee3a2d2aceff4003782d3386ee3a2d2aceff408a9acac8b16a21e435537f89682eb6179c702eb8cf4003782d35d0a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653
+field grpc-status 11
+field grpc-message value-0
+field x-9 value-7
+field x-3 value-7
+field grpc-encoding 417518661763
+field x-5 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+story nghttp2 seed 7541 number 19
+block 40889acac8b21234da8f013440899acac8b5254207317f00408a9acac8b16a21e435537f85ee3a2d2ac14003782d3286ee3a2d2acd7f7e00610422cea7ae4003782d3586ee3a2d2acfff
+field grpc-status 4
+field grpc-message 
+field grpc-encoding value-1
+field x-2 value-4
+field x-2 
+field date "\xce\xa7\xae
+field x-5 value-9
+size 64
+block 3f21880f108b1d75d0620d263d4c4d65640083f2b043239c02d13bc2592e105fce7ce22ce8175d39b84886719d674d60b91e7c0abe0b65adebca4003782d32000003782d31ff8601a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea9944003782d3685ee3a2d2ac1
+field :status 200
+field content-type application/grpc
+field x-11 \x9c\x02\xd1;\xc2Y.\x10_\xce|\xe2,\xe8\x17]9\xb8H\x86q\x9dgM`\xb9\x1e|\x0a\xbe\x0be\xad\xeb\xca
+field x-2 
+field x-1 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-6 value-1
+block 83870485606c46c13f018ba0e41d139d09b8d800d87f40027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602bb2b83f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+block 40889acac8b21234da8f02313040899acac8b5254207317f0040874d8321568cd57f86ee3a2d2accff008a9acac8b16a21e435537f86ee3a2d2acd7f
+field grpc-status 10
+field grpc-message 
+field trace-bin value-3
+field grpc-encoding value-4
+size 64
+block 3f2148033431380f108b1d75d0620d263d4c4d65644003782d3385ee3a2d2ac1
+field :status 418
+field content-type application/grpc
+field x-3 value-1
+size 50
+size 256
+block 3f133fe10140889acac8b21234da8f02313640899acac8b5254207317f85ee3a2d2ac21f0889640f36175f6dc69f7b1003782d3686ee3a2d2ace7f4083f2b04386ee3a2d2acfff
+field grpc-status 16
+field grpc-message value-2
+field authorization 308517956498
+field x-6 value-6
+field x-11 value-9
+block 838704956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f1f0886ee3a2d2ace7f408a9acac8b16a21e435537f004003782d3286ee3a2d2ace7fbf4003782d34a1a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field authorization value-6
+field grpc-encoding 
+field x-2 value-6
+field grpc-encoding 
+field x-4 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 40889acac8b21234da8f013740899acac8b5254207317f86ee3a2d2acdff4003782d3700
+field grpc-status 7
+field grpc-message value-5
+field x-7 
+size 65536
+block 3fe1ff037f010231361f310a4228c6deed608dc723b6
+field grpc-status 16
+field grpc-message B(\xc6\xde\xed`\x8d\xc7#\xb6
+size 1
+size 8192
+block 213fe13f885f8b1d75d0620d263d4c4d65644003782d31004003782d368813c1132e3c0640ff4003782d3486ee3a2d2accff
+field :status 200
+field content-type application/grpc
+field x-1 
+field x-6 28123680309
+field x-4 value-3
+block 8dc1
+field :status 404
+field content-type application/grpc
+story nghttp2 seed 7541 number 20
+block 885f8b1d75d0620d263d4c4d6564
+field :status 200
+field content-type application/grpc
+size 65536
+block 3fe1ff031204504f5354860485606c46c13f418ba0e41d139d09b8d800d87f40027465864d833505b11fc07a8a9acac8b4c7602b81707f6185ee3a2d2ac24003782d3785ee3a2d2ac24003782d33d4a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field date value-2
+field x-7 value-2
+field x-3 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 64
+block 3f2140889acac8b21234da8f013540899acac8b5254207317f004083f2b04385ee3a2d2ac04003782d3886ee3a2d2aceff
+field grpc-status 5
+field grpc-message 
+field x-11 value-0
+field x-8 value-7
+size 64
+size 4096
+block 3f213fe11f40889acac8b21234da8f013440899acac8b5254207317f85ee3a2d2ac00f0d0d65f4df7bc5de6ec533fdcbdc8d
+field grpc-status 4
+field grpc-message value-0
+field content-length e\xf4\xdf{\xc5\xden\xc53\xfd\xcb\xdc\x8d
+size 65536
+block 3fe1ff038387049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f40027465864d833505b11f1f108b1d75d0620d263d4c4d65641f2b8a9acac8b4c7602b85707f4003782d37897dc704f85e7db75e734003782d36ff7fa0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa6531003782d3385ee3a2d2ac1
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-7 966291895786
+field x-6 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-3 value-1
+block 7f040231307f04d0a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa6537f0186ee3a2d2acdff
+field grpc-status 10
+field grpc-message long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-6 value-5
+size 50
+block 3f1308033431380f108b1d75d0620d263d4c4d65640f2f86ee3a2d2acd7f
+field :status 418
+field content-type application/grpc
+field x-6 value-4
+size 0
+block 208386049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b89707f00874d8321568cd57f86ee3a2d2acfff
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field trace-bin value-9
+block 838684018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602bb2b83f0003782d33bea0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca71f1186ee3a2d2accff1003782d398979d65e7da6d9740c8b
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-3 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field cookie value-3
+field x-9 873894537032
+story nghttp2 seed 7541 number 21
+block 881f108b1d75d0620d263d4c4d65644003782d3386ee3a2d2acd7f
+field :status 200
+field content-type application/grpc
+field x-3 value-4
+size 1
+size 256
+block 213fe1011204504f53548684418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f4003782d3700
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-7 
+story nghttp2 seed 7541 number 22
+block 83860485606c46c13f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+size 65536
+size 256
+size 1
+block 218d0f108b1d75d0620d263d4c4d6564008a9acac8b16a21e435537f86ee3a2d2accff
+field :status 404
+field content-type application/grpc
+field grpc-encoding value-3
+size 0
+size 256
+size 65536
+block 203fe1ff0340889acac8b21234da8f013840899acac8b5254207317f86ee3a2d2acd7fa14083f2b04386ee3a2d2acd7f
+field grpc-status 8
+field grpc-message value-4
+field date 
+field x-11 value-4
+story nghttp2 seed 7541 number 23
+block 40889acac8b21234da8f013840899acac8b5254207317f8975979f642eb4cb226b4003782d3586ee3a2d2acdff4003782d3086ee3a2d2ace7f4003782d3986ee3a2d2ace7f7f000040899acac8b24d494f6a7f86ee3a2d2acf7f
+field grpc-status 8
+field grpc-message 738931743324
+field x-5 value-5
+field x-0 value-6
+field x-9 value-6
+field x-0 
+field grpc-timeout value-8
+size 1000
+size 256
+block 3fe101838604956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f0f11ff45a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field cookie long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 40889acac8b21234da8f013340899acac8b5254207317f86ee3a2d2acfff0003782d33ffcf01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f
+field grpc-status 3
+field grpc-message value-9
+field x-3 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 8dc11f11004003782d3986ee3a2d2aceff4003782d3186ee3a2d2acd7f6186ee3a2d2acd7f60171ed6d05766dccaab65a583f0aac563460c3918b8ee9648
+field :status 404
+field content-type application/grpc
+field cookie 
+field x-9 value-7
+field x-1 value-4
+field date value-4
+field cookie \x1e\xd6\xd0Wf\xdc\xca\xabe\xa5\x83\xf0\xaa\xc5cF\x0c9\x18\xb8\xee\x96H
+block 48033431385f8b1d75d0620d263d4c4d65644003782d348975d75c680269f085ef7e86ee3a2d2acf7f4003782d3185ee3a2d2ac20f0dc5a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329610e6f1d29961e46d94f8d1e58264e72
+field :status 418
+field content-type application/grpc
+field x-4 777640249118
+field x-4 value-8
+field x-1 value-2
+field content-length long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field date o\x1d)\x96\x1eF\xd9O\x8d\x1eX&Nr
+size 4096
+size 0
+size 256
+block 203fe101885f8b1d75d0620d263d4c4d65644003782d3986ee3a2d2acd7f4003782d3386ee3a2d2acdff
+field :status 200
+field content-type application/grpc
+field x-9 value-4
+field x-3 value-5
+block 4803343138c1
+field :status 418
+field content-type application/grpc
+size 4096
+block 3fe11f40889acac8b21234da8f013540899acac8b5254207317f86ee3a2d2acf7f
+field grpc-status 5
+field grpc-message value-8
+size 256
+block 3fe10183870485606c46c13f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f61094b97a6071491136a910f11ff78a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f5386ee3a2d2acdff
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field date K\x97\xa6\x07\x14\x91\x13j\x91
+field cookie long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field accept value-5
+block 1803343034c14003782d3086ee3a2d2acd7f4083f2b04386ee3a2d2acd7f40899acac8b24d494f6a7f07f1096918e6e5d94003782d3686ee3a2d2acfff4003782d328979979f6c0d05f085cf
+field :status 404
+field content-type application/grpc
+field x-0 value-4
+field x-11 value-4
+field grpc-timeout \xf1\x09i\x18\xe6\xe5\xd9
+field x-6 value-9
+field x-2 838950419116
+story nghttp2 seed 7541 number 24
+block 40889acac8b21234da8f013440899acac8b5254207317f146fc86cc4064c5bab186c0b8bc9aba86d98e7ff904003782d342286a7b5f1e3cf789cb48a8e2020550e98f09d4e447857d7e7c8f92f43004ab76af613408a9acac8b16a21e435537f85ee3a2d2ac24003782d3921e1fef1ccd9b6fef07c728dbdb7c332320a9b448394ff9cea51e30f16f530c98db9
+field grpc-status 4
+field grpc-message o\xc8l\xc4\x06L[\xab\x18l\x0b\x8b\xc9\xab\xa8m\x98\xe7\xff\x90
+field x-4 \x86\xa7\xb5\xf1\xe3\xcfx\x9c\xb4\x8a\x8e\x20\x20U\x0e\x98\xf0\x9dNDxW\xd7\xe7\xc8\xf9/C\x00J\xb7j\xf6\x13
+field grpc-encoding value-2
+field x-9 \xe1\xfe\xf1\xcc\xd9\xb6\xfe\xf0|r\x8d\xbd\xb7\xc322\x0a\x9bD\x83\x94\xff\x9c\xeaQ\xe3\x0f\x16\xf50\xc9\x8d\xb9
+block 83870485606c46c13f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f1003782d3386ee3a2d2aceff4003782d31099c1e412de09e02ac5a
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-3 value-7
+field x-1 \x9c\x1eA-\xe0\x9e\x02\xacZ
+block 8dc07f0486ee3a2d2aceff40874d8321568cd57f85ee3a2d2ac24083f2b04300
+field :status 404
+field content-type application/grpc
+field x-9 value-7
+field trace-bin value-2
+field x-11 
+block 4803343138c4618975d0844f36fb2d361f0f0d86ee3a2d2acfff9c1f08a8a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53297f0286ee3a2d2accff
+field :status 418
+field content-type application/grpc
+field date 771128593451
+field content-length value-9
+field content-length 
+field authorization long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field trace-bin value-3
+size 64
+block 3f2140889acac8b21234da8f02313300899acac8b5254207317f86ee3a2d2acfff4083f2b04385ee3a2d2ac04003782d34004003782d3785ee3a2d2ac14003782d3586ee3a2d2acf7f
+field grpc-status 13
+field grpc-message value-9
+field x-11 value-0
+field x-4 
+field x-7 value-1
+field x-5 value-8
+size 4096
+size 256
+block 3fe1018387049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f4003782d3285ee3a2d2ac14083f2b04389085965e13ae3c0135f4003782d3986ee3a2d2acf7f7e85ee3a2d2ac0
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-2 value-1
+field x-11 113382768024
+field x-9 value-8
+field x-9 value-0
+size 1
+block 21838784018ba0e41d139d09b8d800d87f00027465864d833505b11f0f108b1d75d0620d263d4c4d65640f2b8a9acac8b4c7602b85707f1f0800
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field authorization 
+story nghttp2 seed 7541 damaged 0
+block 885f8b1d75d0620d263d4c4d65644003782d3985ee3a2d2ac24083f2b043231002e9f0f7b257c4c832c7e454f3cd8fb0adea1e4ec2eb62d65e2794ef00cc3392c2e34003782d311b90b6544ec9f21219f757799656e7fa507816b0fabf5ce0b24f7506
+field :status 200
+field content-type application/grpc
+field x-9 value-2
+field x-11 \x10\x02\xe9\xf0\xf7\xb2W\xc4\xc82\xc7\xe4T\xf3\xcd\x8f\xb0\xad\xea\x1eN\xc2\xebb\xd6^'\x94\xef\x00\xcc3\x92\xc2\xe3
+field x-1 \x90\xb6TN\xc9\xf2\x12\x19\xf7Wy\x96V\xe7\xfaPx\x16\xb0\xfa\xbf\x5c\xe0\xb2Ou\x06
+refused 10889acec8b21234da8f02313340899acac8b5254207317f86ee3a
+story nghttp2 seed 7541 damaged 1
+block 18033430345f8b1d75d0620d263d4c4d65644003782d391b80c34f07bb4fbff9f1c679fd61ee5938aa45a3be073cb02252461f1f08ff9901a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f
+field :status 404
+field content-type application/grpc
+field x-9 \x80\xc3O\x07\xbbO\xbf\xf9\xf1\xc6y\xfda\xeeY8\xaaE\xa3\xbe\x07<\xb0"RF\x1f
+field authorization long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+refused 83870485606c46c13f418ba0e41dff139dbe09b855d800d87f40027465864d833505b11fc17a8a9acac8b4c7602b85707f
+story nghttp2 seed 7541 damaged 2
+block 40889acac8b21234da8f013440899acac8b5254207317fffb601a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f4003782d378a081d69d0b2fb8dbee87f
+field grpc-status 4
+field grpc-message long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-7 1074713965971
+block 838784418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65641f2b8a9acac8b4c7602b89707f4003782d3485ee3a2d2ac0608975d65c0be17dc7401f1f1186ee3a2d2acd7f0f0d0965a7db03ef3c169e0740874d8321568cd57f86ee3a2d2acf7f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-4 value-0
+field cookie 773619196701
+field cookie value-4
+field content-length e\xa7\xdb\x03\xef<\x16\x9e\x07
+field trace-bin value-8
+story nghttp2 seed 7541 damaged 3
+block 40889acac8b21234da8f013840899acac8b5254207317f86ee3a2d2acdff4003782d3300
+field grpc-status 8
+field grpc-message value-5
+field x-3 
+refused 8d5f8b1d75d0620d263d4c4d65644003782d30853a2d2ac0
+story nghttp2 seed 7541 damaged 4
+block 40889acac8b21234da8f013140899acac8b5254207317f8975d65d0804e3406ddf4003782d38004003782d3985ee3a2d2ac0
+field grpc-status 1
+field grpc-message 773710264057
+field x-8 
+field x-9 value-0
+refused 885f8b1d75d0620d263d4c4d65647f001379c51676a6f08ff9d93bc5cc6c9784d37b15db1f1189
+story nghttp2 seed 7541 damaged 5
+block 40889acac8b21234da8f02313040899acac8b5254207317f85ee3a2d2ac11f0800a14003782d33ffcb01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53291083f2b04100
+field grpc-status 10
+field grpc-message value-1
+field authorization 
+field date 
+field x-3 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-10 
+refused 885f1d75d0620d263d4c4d65644003782d39ff08a0f54ca507aa65283d53
+story nghttp2 seed 7541 damaged 6
+block 40889acac8b21234da8f013310899acac8b5254207317f1650fc95d40b6e165497d2b82484a5c0c93664a69c6ff440899acac8b24d494f6a7fff3ea0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f4003782d3425084210f0e672bc7e2f635bbde7206d1d4c07909c1a2dac7491aebdfbb30699bd48ec9130d7
+field grpc-status 3
+field grpc-message P\xfc\x95\xd4\x0bn\x16T\x97\xd2\xb8$\x84\xa5\xc0\xc96d\xa6\x9co\xf4
+field grpc-timeout long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-4 \x08B\x10\xf0\xe6r\xbc~/c[\xbd\xe7\x20m\x1dL\x07\x90\x9c\x1a-\xact\x91\xae\xbd\xfb\xb3\x06\x99\xbdH\xec\x910\xd7
+refused 885f8b1d75d0620d263d4c4d65644083f2b08041229dbc591bcb3285331f60420d7f13160e083949aa1d5142afdeeaad80a1d11efca440f24003782d3186ee3a2d2aceff004003782d3886ee3a2d2ace7f4003782d3286ee3a2d2acf7f
+story nghttp2 seed 7541 damaged 7
+block 8386049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f40899acac8b24d494f6a7f1cc9edbff3c668afb2f69f97c41335fa6879503a1fc350306430044272
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field grpc-timeout \xc9\xed\xbf\xf3\xc6h\xaf\xb2\xf6\x9f\x97\xc4\x135\xfahyP:\x1f\xc3P0d0\x04Br
+block 
+story nghttp2 seed 7541 damaged 8
+block 48033431385f8b1d75d0620d263d4c4d65644003782d3884a0f54ca74003782d3986ee3a2d2acfff
+field :status 418
+field content-type application/grpc
+field x-8 long\x20
+field x-9 value-9
+refused 830704956272d141fc1eca245f15852a4b631b87eb19
+story nghttp2 seed 7541 damaged 9
+block 838684418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f4003782d37252af7f48e594cc93c8f3ec5e8b265e9d5663ebb94888bd8bf5a79f7af8aea47bcb1c4e3286a5385ee3a2d2ac0
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-7 *\xf7\xf4\x8eYL\xc9<\x8f>\xc5\xe8\xb2e\xe9\xd5f>\xbb\x94\x88\x8b\xd8\xbfZy\xf7\xaf\x8a\xeaG\xbc\xb1\xc4\xe3(j
+field accept value-0
+refused 40889acac8b21234da8f02313540899acac8b5254207317f86ee3a2d2acd4083f2b04386ee3a2d2acfff4003782d38890bed34275f132269df
+story nghttp2 seed 7541 damaged 10
+block 83870485606c46c13f418ba0e41d139d09b8d800d87f10027465864d833505b11f5f8b1d75d0620d263d4c4d65641f2b8a9acac8b4c7602b81707f4003782d3386ee3a2d2acd7f4003782d3785ee3a2d2ac040899acac8b24d494f6a7fb0a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f4003782d3086ee3a2d2acf7fa1
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-3 value-4
+field x-7 value-0
+field grpc-timeout long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-0 value-8
+field date 
+refused 8386149a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147fc340027465864d833505b11fc37a8a9acac8
+story nghttp2 seed 7541 damaged 11
+block 8d5f8b1d75d0620d263d4c4d6564
+field :status 404
+field content-type application/grpc
+refused 40889acac8b2123f34da8f013340899acac8b5254207317f8975f6c0e3cfb2d004e74003782d3585ee3a2d2ac0
+story nghttp2 seed 7541 damaged 12
+block 885f8b1d75d0620d263d4c4d656440899acac8b24d494f6a7f86ee3a2d2acf7f1f11ffc401a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca74003782d3186ee3a2d2acf7f6186ee3a2d2acfff61ff28a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653
+field :status 200
+field content-type application/grpc
+field grpc-timeout value-8
+field cookie long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-1 value-8
+field date value-9
+field date long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+refused 40889acac8b21234da8f013340899acac8b5254207317f85ee3a2d2ac14003782d3786ee3a2d2accff7f0586ee3a2d2acfff4003782d3285ee3a2d2ac14003782d3686ee3a2d2acdff60ffd601a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea9d4a0f54ca507aa65283d532941ea994a0f54ca507aa6528380d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea99480a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653
+story nghttp2 seed 7541 damaged 13
+block 1204504f5354870485606c46c13f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f40899acac8b24d494f6a7f86ee3a2d2accff4003782d342119af42b373378370f6abbc767eb89ed2388e122aae0246742b8ed54d2a5f0f6fee
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field grpc-timeout value-3
+field x-4 \x19\xafB\xb3s7\x83p\xf6\xab\xbcv~\xb8\x9e\xd28\x8e\x12*\xae\x02Ft+\x8e\xd5M*_\x0fo\xee
+refused 10889acac8b21234da8f013640899acac8b5254207317f86ee3a2d2ace7f4003782d300040874d8321568c
+story nghttp2 seed 7541 damaged 14
+block 838614956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f0f0d22543c939a38ba90bde7123c4cfab402353ea69c050583eea6c987e72d38d2a8683be34003782d36004003782d3586ee3a2d2acf7f1f11001f0886ee3a2d2aceff
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field content-length T<\x93\x9a8\xba\x90\xbd\xe7\x12<L\xfa\xb4\x025>\xa6\x9c\x05\x05\x83\xee\xa6\xc9\x87\xe7-8\xd2\xa8h;\xe3
+field x-6 
+field x-5 value-8
+field cookie 
+field authorization value-7
+refused 8800c14003782d3385ee3a2d2ac27eeaa0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca5cf07aa65283d532941ea994a0f54ca7f4003782d3086ee3a2d2acfff4003782d3989081e75d6c02680f85c
+story nghttp2 seed 7541 damaged 15
+block 885f8b1d75d0620d263d4c4d65644003782d3886ee3a2d2acdff1f0801e740874d8321568cd57f86ee3a2d2acdff
+field :status 200
+field content-type application/grpc
+field x-8 value-5
+field authorization \xe7
+field trace-bin value-5
+block 40889acac8921234d88f013840899acac8b5254207317f005385ee3a2d2ac11003782d3386ee3a2d2acdff
+field grpctccbtrs 8
+field grpc-message 
+field accept value-1
+field x-3 value-5
+story nghttp2 seed 7541 damaged 16
+block 48033431385f8b1d75d0620d263d4c4d65644003782d31004003782d32897db7c4d01e75979c17
+field :status 418
+field content-type application/grpc
+field x-1 
+field x-2 959240873862
+refused 40889acac8b21234da8f013140899acac8b5254207317fff28a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea98094a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532
+story nghttp2 seed 7541 damaged 17
+block 8316839d29af149a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65641f2b8a9acac8b4c7602b89707f408a9acac8b16a21e435537f86ee3a2d2acdff
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field grpc-encoding value-5
+refused 40889acac8b21234da8f013340899acac8b5254207317f001f0886ee3a2d2acf7f1f1189081f001980138f34e85940874d8321568cf57f0cd8f6c7a8531d25ada85ebd
+story nghttp2 seed 7541 damaged 18
+block 40889acac8b21234da8f02313540899acac8b5254207317f85ee3a2d2ac1a140899acac8b24d494f6a7f007e86ee3a2d2aceff4003782d321bc0805b7d65f1f8336f31e82b5debd3f2d8f0134698beda1c8c390a
+field grpc-status 15
+field grpc-message value-1
+field date 
+field grpc-timeout 
+field grpc-timeout value-7
+field x-2 \xc0\x80[}e\xf1\xf83o1\xe8+]\xeb\xd3\xf2\xd8\xf0\x13F\x98\xbe\xda\x1c\x8c9\x0a
+refused 8d5f8b1d75d0620d263d4c4d65640d0d86ee3a2d2aceff4003782d3486ee3a2d2a
+story nghttp2 seed 7541 damaged 19
+block 40889acac8b21234da8f02313040899acac8b5254207317f86ee3a2d2accff
+field grpc-status 10
+field grpc-message value-3
+refused 8d5f8b1d75d0620d263d4c4d656440899acac8b24d494f6a7fff28a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532141ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d
+story nghttp2 seed 7541 damaged 20
+block 48033431385f8b1d75d0620d263d4c4d65644003782d3486ee3a2d2acfff4003782d3586ee3a2d2acf7f
+field :status 418
+field content-type application/grpc
+field x-4 value-9
+field x-5 value-8
+refused 838784418ba0e41d139d09b8d800d87f40827465864d833505b11fc27a8a9acac8b4c7602b85707f4083f2b04100408a9acac8b16a21e435537f86ee3a2d2acf7f10877f4d8321568cd57f86ee3a2d2acf7f7f0400
+story nghttp2 seed 7541 damaged 21
+block 838684418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f40874d8321568cd57f85ee3a2d2ac1
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field trace-bin value-1
+refused 8386049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147fffc2c1c07a8a9acac8b4c7602bb2b83f5385ee3a2d2ac24003782d3385ee3a2d2ac24003782d3885ee3a2d2ac20f0d85ee3a2d2ac1
+story nghttp2 seed 7541 damaged 22
+block 8387049a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+refused 838704956272d141fc1eca245f15852a4b67
+story nghttp2 seed 7541 damaged 23
+block 8d5f8b1d75d0620d263d4c4d6564
+field :status 404
+field content-type application/grpc
+refused 48
+story nghttp2 seed 7541 damaged 24
+block 838784418ba0e41d139d09b8d800d87f40027465864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f4003782d3886ee3a2d2acf7f4083f2b041ff25a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f1f1186ee3a2d2acf7f1f118813227de6dc65e79a1f0886ee3a2d2acf7f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-8 value-8
+field x-10 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field cookie value-8
+field cookie 23298563884
+field authorization value-8
+refused 8dc14103782d31863a2d2acf7f

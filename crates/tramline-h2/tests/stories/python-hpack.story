@@ -1,0 +1,1379 @@
+story python-hpack seed 7541 number 0
+size 8192
+block 3fe13f838784418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f538affffff1fffffcfcdd93f40874d8321568cd57f85ee3a2d2ac2408a9acac8b16a21e435537f89799009c642e342645f538ba0f54ca507aa65283d5329
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field accept \x14\xf4Y7d
+field trace-bin value-2
+field grpc-encoding 830263164232
+field accept long\x20long\x20long\x20
+size 8192
+block 88c34083f2b07fff3ea0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f4083f2b3dfbcffff8fffffb6137ffffc7fffffd9ff7fffff0b9fffff162ffffb5fffffd86fffffd9fffeefffffa7fffd8fffffbfff99ffffffb3fffe8e5fffff97674083f2b3bfc9a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f1083f2b3ffff2ca0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f
+field :status 200
+field content-type application/grpc
+field x-1 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-8 \xba\x91Ai\xc9\x0f>\xc16\xc8G\x89\x0fi\xfa\xa9\xec\x01\xcc$h\x0f\xc6W\xdfQ
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-9 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 1
+block 21838684410f6c6f63616c686f73743a35303035314002746508747261696c6572735f106170706c69636174696f6e2f677270631f2b0d677270632d676f2f312e312e30400974726163652d62696e0776616c75652d38400974726163652d62696e0776616c75652d33610776616c75652d374004782d31310776616c75652d344003782d360c45d6fbd119c2edcd11dc8b0d
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field trace-bin value-8
+field trace-bin value-3
+field date value-7
+field x-11 value-4
+field x-6 E\xd6\xfb\xd1\x19\xc2\xed\xcd\x11\xdc\x8b\x0d
+story python-hpack seed 7541 number 1
+block 8d5f8b1d75d0620d263d4c4d65641f1286ee3a2d2aceff
+field :status 404
+field content-type application/grpc
+field date value-7
+size 1000
+block 3fc90788be400c677270632d74696d656f75740776616c75652d364003782d301c995d1ed32119944515b77cca3ac457d0d468cc8b78b2aa3d90c834a94004782d31310c353336303538393336333533
+field :status 200
+field content-type application/grpc
+field grpc-timeout value-6
+field x-0 \x99]\x1e\xd3!\x19\x94E\x15\xb7|\xca:\xc4W\xd0\xd4h\xcc\x8bx\xb2\xaa=\x90\xc84\xa9
+field x-11 536058936353
+block 40889acac8b21234da8f817740899acac8b5254207317f86ee3a2d2aceff1f08ff5ba0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f9c4083f2b3df86ee3a2d2acd7f7f0285ee3a2d2ac2
+field grpc-status 7
+field grpc-message value-7
+field authorization long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field content-length 
+field x-8 value-4
+field x-11 value-2
+block 7f0201357f020776616c75652d33400974726163652d62696e0776616c75652d364004782d31300776616c75652d327f080776616c75652d314003782d370776616c75652d3697
+field grpc-status 5
+field grpc-message value-3
+field trace-bin value-6
+field x-10 value-2
+field x-0 value-1
+field x-7 value-6
+field authorization 
+size 65536
+block 3fe1ff037f0482083f7f0486ee3a2d2ace7f7f0d86ee3a2d2acdff4083f2b0bfb9affffff97fff8ffe37ffffadb3fffff4fffff5d7fffe4c49c9ffff47fffa9f1fffff8ffdffffabfffffcaee5fffef7fffb9ffff37fffff959f7f0586ee3a2d2acdff7f05897597db659782eb2fb5
+field grpc-status 10
+field grpc-message value-6
+field grpc-timeout value-5
+field x-2 p\x05\xc3\x00T\x88Q\xf6\x8ep\xd8GtI\xc6\x85&\xdd+\x86\x057J\xa7\xa4\xbe\x15r
+field x-10 value-5
+field x-0 739533817394
+block 7f0481677f0485ee3a2d2ac21083f2b3ffffbd01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f7f0186ee3a2d2acfff7f0eb3fffffe1ffff728fffffc5fffffcfff5fffeaffffb92ffffff77fffff5ffffec27fffffccdffff7fffff67fffdeffff67fffdef7f1086ee3a2d2aceff53896d965b784c85a702cf
+field grpc-status 3
+field grpc-message value-2
+field x-9 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-0 value-9
+field x-11 \xfe\x8bl\xd6\x07#\x86\xa4f\x11\x0e\xafc\x1dg\x8f\xaf\x8d\x9c\xaa
+field x-8 value-7
+field accept 533582314613
+size 4096
+block 3fe11f83874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11fda7a8a9acac8b4c7602b89707f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+size 1
+block 2148033431385f106170706c69636174696f6e2f67727063
+field :status 418
+field content-type application/grpc
+size 65536
+block 3fe1ff0383874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+size 256
+block 3fe1018dbf
+field :status 404
+field content-type application/grpc
+block 40889acac8b21234da8f82083f40899acac8b5254207317f8965d71e0b4f84017dbf4083f2b33f85ee3a2d2ac1
+field grpc-status 10
+field grpc-message 376814910195
+field x-3 value-1
+story python-hpack seed 7541 number 2
+block 40889acac8b21234da8f810740899acac8b5254207317f897c2f3c103e265a743f4083f2b04389642d3af36d89e700df5386ee3a2d2acd7f4083f2b0bf85ee3a2d2ac24083f2b37f8040899acac8b24d494f6a7f86ee3a2d2acdff
+field grpc-status 0
+field grpc-message 918810923471
+field x-11 314785528605
+field accept value-4
+field x-2 value-2
+field x-5 
+field grpc-timeout value-5
+block 838744956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f7f0586ee3a2d2accff
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-5 value-3
+size 65536
+block 3fe1ff0383874485606c46c13fc3c2c17a8a9acac8b4c7602b89707f4083f2b39f89742cb6cb4f01c75d677eddfffff93fffff47fffb7fffff1ffffffb7ffff2ffffffafffffe8bbffffd9ffff6bfffdeffffabfffecffffebffffe3fffdaaff30ffffe0fffffdfaf37fff9bfffff6fd7fffc3ffff8e7ffffff6ffff07ffffa7fffe6fffffafc7ffffd9
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-6 713534806773
+field x-6 \xca\xf5\xa3\xc9\x1a\xc5\x1e\x08B\x90\x89\xaa\xe8\x87\xae\xbf\xe2%"A\x93\xfdPK\xe3\xfb,\xb5\x97h\x1a\xb0\xec\x9d\xf0w\xf2
+story python-hpack seed 7541 number 3
+block 400b677270632d7374617475730139100c677270632d6d65737361676506575571cb5f1c4004782d31310776616c75652d324003782d321a55bfd1e7c3942231e4bba86dca736f5bdc4f6af810cd2096450e4003782d360b9d9e8614faf781e0e9da0c4003782d3314ed0ff75369368530b848676dcd3f41c840923583
+field grpc-status 9
+field grpc-message WUq\xcb_\x1c
+field x-11 value-2
+field x-2 U\xbf\xd1\xe7\xc3\x94"1\xe4\xbb\xa8m\xcaso[\xdcOj\xf8\x10\xcd\x20\x96E\x0e
+field x-6 \x9d\x9e\x86\x14\xfa\xf7\x81\xe0\xe9\xda\x0c
+field x-3 \xed\x0f\xf7Si6\x850\xb8Hgm\xcd?A\xc8@\x925\x83
+block 8d1f108b1d75d0620d263d4c4d65644083f2b04185ee3a2d2ac140874d8321568cd57f86ee3a2d2accff
+field :status 404
+field content-type application/grpc
+field x-10 value-1
+field trace-bin value-3
+block 83874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+block 7f0a820b5f40899acac8b5254207317f86ee3a2d2acdff
+field grpc-status 14
+field grpc-message value-5
+size 64
+block 3f21838684418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f4083f2b3df86ee3a2d2acf7f6085ee3a2d2ac040899acac8b24d494f6a7f86ee3a2d2aceff6086ee3a2d2acdff
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-8 value-8
+field cookie value-0
+field grpc-timeout value-7
+field cookie value-5
+size 50
+block 3f1340889acac8b21234da8f82087f40899acac8b5254207317f85ee3a2d2ac1
+field grpc-status 11
+field grpc-message value-1
+size 4096
+block 3fe11f1883682f7f5f8b1d75d0620d263d4c4d6564408a9acac8b16a21e435537f86ee3a2d2acfff4083f2b37f897da69971d742fb816ba07e8979b682cbadbc17590f
+field :status 418
+field content-type application/grpc
+field grpc-encoding value-9
+field x-5 944367719614
+field cookie 
+field x-5 854137581731
+story python-hpack seed 7541 number 4
+block 881f108b1d75d0620d263d4c4d656440899acac8b24d494f6a7f80408a9acac8b16a21e435537f8971b79f71d69c642cbf4083f2b39f96a0f54ca507aa65283d532941ea994a0f54ca507aa653
+field :status 200
+field content-type application/grpc
+field grpc-timeout 
+field grpc-encoding 658967463139
+field x-6 long\x20long\x20long\x20long\x20long\x20long\x20
+block 40889acac8b21234da8f817b40899acac8b5254207317f80
+field grpc-status 8
+field grpc-message 
+size 1000
+block 3fc9077f00820b3fbf
+field grpc-status 13
+field grpc-message 
+block 7e81177f01ff66a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f4083f2b3dfff62a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65340899acac8b24d494f6a7f8040874d8321568cd57f86ee3a2d2aceff4083f2b03fffe801a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53294083f2b07f86ee3a2d2acd7f
+field grpc-status 2
+field grpc-message long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-8 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field grpc-timeout 
+field trace-bin value-7
+field x-0 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-1 value-4
+block 838744956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f1082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+story python-hpack seed 7541 number 5
+block 40889acac8b21234da8f810740899acac8b5254207317f86ee3a2d2acf7f4083f2b07f85ee3a2d2ac1
+field grpc-status 0
+field grpc-message value-8
+field x-1 value-1
+block 7f01817b7f01ff5fa0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f4083f2b041805386ee3a2d2acf7f408a9acac8b16a21e435537f8975c13adbcf81f69c6b
+field grpc-status 8
+field grpc-message long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-10 
+field accept value-8
+field grpc-encoding 762758909464
+story python-hpack seed 7541 number 6
+block 40889acac8b21234da8f820b5f40899acac8b5254207317f86ee3a2d2ace7f
+field grpc-status 14
+field grpc-message value-6
+size 1000
+block 3fc90783864485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f5386ee3a2d2accff
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field accept value-3
+block 7f0681077f0685ee3a2d2ac0
+field grpc-status 0
+field grpc-message value-0
+block 1803343138c2
+field :status 418
+field content-type application/grpc
+block 4883682f7fc31083f2b37f85ee3a2d2ac06086ee3a2d2acf7f408a9acac8b16a21e435537f86ee3a2d2acd7f4083f2b3bf86ee3a2d2acfff6185ee3a2d2ac1
+field :status 418
+field content-type application/grpc
+field x-5 value-0
+field cookie value-8
+field grpc-encoding value-4
+field x-7 value-9
+field date value-1
+block c47f0489702e3af38e3c27db777f0286ee3a2d2acf7f40874d8321568cd57f85ee3a2d2ac26085ee3a2d2ac17f049aa0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f4083f2b39fff78a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f
+field grpc-status 0
+field grpc-message 616786682957
+field grpc-encoding value-8
+field trace-bin value-2
+field cookie value-1
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-6 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+story python-hpack seed 7541 number 7
+block 885f106170706c69636174696f6e2f677270634003782d362251b523d4db3aa890e02759a9e443d9413e543935cb33c98eb7fbe426544b2c4c62194003782d330776616c75652d34
+field :status 200
+field content-type application/grpc
+field x-6 Q\xb5#\xd4\xdb:\xa8\x90\xe0'Y\xa9\xe4C\xd9A>T95\xcb3\xc9\x8e\xb7\xfb\xe4&TK,Lb\x19
+field x-3 value-4
+size 0
+block 208d5f8b1d75d0620d263d4c4d65644083f2b3bf86ee3a2d2acf7f
+field :status 404
+field content-type application/grpc
+field x-7 value-8
+size 50
+block 3f13838644956272d141fc1eca245f15852a4b631b87eb1968a0ff118ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f4083f2b04186ee3a2d2acf7f5c86ee3a2d2acd7f4083f2b0bf86ee3a2d2ace7f4083f2b3dfffe101a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca76185ee3a2d2ac1
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-10 value-8
+field content-length value-4
+field x-2 value-6
+field x-8 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field date value-1
+block 400b677270632d737461747573023135400c677270632d6d6573736167650776616c75652d324003782d350a6c6f6e67206c6f6e67204003782d330776616c75652d32400974726163652d62696e0776616c75652d32
+field grpc-status 15
+field grpc-message value-2
+field x-5 long\x20long\x20
+field x-3 value-2
+field trace-bin value-2
+story python-hpack seed 7541 number 8
+size 256
+block 3fe1018386449a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f4082497f864d833505b11f1f108b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f4083f2b39f8979c65b6dd6d971f0bd4083f2b33f85ee3a2d2ac21f1186ee3a2d2acd7f7e8affff9bffffebfffffebf40874d8321568cd57f85ee3a2d2ac2
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-6 863557536918
+field x-3 value-2
+field cookie value-4
+field x-3 \xbe\xf0\x0e
+field trace-bin value-2
+block 10889acac8b21234da8f817740899acac8b5254207317f85ee3a2d2ac0
+field grpc-status 7
+field grpc-message value-0
+size 1
+block 21885f8b1d75d0620d263d4c4d6564408a9acac8b16a21e435537f804083f2b0bf86ee3a2d2ace7f
+field :status 200
+field content-type application/grpc
+field grpc-encoding 
+field x-2 value-6
+story python-hpack seed 7541 number 9
+size 1
+block 2183874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f4083f2b04386ee3a2d2acdff
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-11 value-5
+size 1
+block 83874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f5c86ee3a2d2ace7f53ff8301a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f6085ee3a2d2ac1
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field content-length value-6
+field accept long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field cookie value-1
+block 838744956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+block 838684418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f
+field :method POST
+field :scheme http
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+size 8192
+block 3fe13f83874485606c46c13f418ba0e41d139d09b8d800d87f1082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f5c86ee3a2d2acd7f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field content-length value-4
+size 50
+block 3f138386449a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f4083f2b3bfffda01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 64
+block 3f2140889acac8b21234da8f820b7f10899acac8b5254207317f85ee3a2d2ac1
+field grpc-status 15
+field grpc-message value-1
+story python-hpack seed 7541 number 10
+size 65536
+block 3fe1ff03838744956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+block 88bf4083f2b3bf86ee3a2d2aceff4083f2b04185ee3a2d2ac21f0886ee3a2d2acf7f7f00ff33a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca74083f2b39f86ee3a2d2acdff
+field :status 200
+field content-type application/grpc
+field x-7 value-7
+field x-10 value-2
+field authorization value-8
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-6 value-5
+block 4883682f7fc44083f2b3df89ffff83ff3fffffe3f74083f2b03fa4ffff6ffff97f7ffff4e5b70ffffff8ffffff9fffffcffffffe1ffff67fffff8fcfffffcd7f0086ee3a2d2ace7f7f0086ee3a2d2ace7f
+field :status 418
+field content-type application/grpc
+field x-8 \xb2$\x14;
+field x-0 \xa3\xd0)\xe4JuF\x14\x17\xd5\x13\x87\x03x\xd2
+field x-8 value-6
+field x-0 value-6
+size 50
+block 3f1348033431385f106170706c69636174696f6e2f67727063
+field :status 418
+field content-type application/grpc
+size 64
+block 3f218387449a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f4083f2b3df85ee3a2d2ac140874d8321568cd57f8913cd3a1136d804267f4083f2b33f8965975d0bcf082f32df40874d8321568cd57feaa0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f4083f2b37fd3ffeffffff9fffff67fffc5ffff37fffa9fffffe7ffff6bfffffd3ffffbf9bdffffe9abfffc1ffff0fffffffdfffff2fffdffffe1fffe137ffffe9ffffabffffa7ffff3feadfffdbbfffff1fffffeffe3fffecf
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-8 value-1
+field trace-bin 284712550223
+field x-3 337718821835
+field trace-bin long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-5 ~\x17\x90\xb9\xbe\x85\x17\x89\x18\x9fY8\xecO\xb0\xb5\x16\xcd`\xbc\xb1i\xf6\xe8\xef\xe7(u{S\xdd\xfd!\x87
+block 885f106170706c69636174696f6e2f67727063600776616c75652d354003782d380776616c75652d334004782d31300776616c75652d33
+field :status 200
+field content-type application/grpc
+field cookie value-5
+field x-8 value-3
+field x-10 value-3
+size 0
+block 20838784418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707fa14083f2b33fe6a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f4083f2b3bfff9101a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53294083f2b03f85ee3a2d2ac04083f2b35f84a0f54ca7
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field date 
+field x-3 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-0 value-0
+field x-4 long\x20
+size 1000
+block 3fc9074883682f7f1f108b1d75d0620d263d4c4d656440899acac8b24d494f6a7f86ee3a2d2ace7f4083f2b33f804083f2b35f891080d36e084d09f7ff1f0886ee3a2d2accff
+field :status 418
+field content-type application/grpc
+field grpc-timeout value-6
+field x-3 
+field x-4 220456224299
+field authorization value-3
+block c15f8b1d75d0620d263d4c4d65644083f2b04384ffffff6f7effda01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f40874d8321568cd57f89080417c4e3e10bc07b93
+field :status 418
+field content-type application/grpc
+field x-11 \x1a
+field x-11 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field trace-bin 1021926911808
+field accept 
+block 100b677270632d737461747573023136400c677270632d6d6573736167650776616c75652d317f000776616c75652d364003782d350776616c75652d34530776616c75652d364003782d390776616c75652d385c0776616c75652d31
+field grpc-status 16
+field grpc-message value-1
+field trace-bin value-6
+field x-5 value-4
+field accept value-6
+field x-9 value-8
+field content-length value-1
+size 1000
+block 838744956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83fc47f0585ee3a2d2ac24083f2b3df8965969b009b780f81af61890bcd34f85e105971ef4083f2b03fcdb3fffff87fffff17ffffbfffbffff97ffffabffffeff8ffff6bfffc187ffffe4ffffbdfffedffff67fffc7ffff027e98fffeeffffefffffb9fffd7ffffffd4ffffff77ffffc1febffff67fff47
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-9 value-8
+field x-9 value-2
+field x-8 334502580904
+field date 184491821368
+field x-0 r\xfe\x02\xeb~\x9b\x09\xccw\xa0\xb0F\xca\x8d\xa3\xe0\xba\xb2t,/\xa1\xb7\x8b\xc2\xf9m\x11\xc0'\xaf\x83
+story python-hpack seed 7541 number 11
+size 65536
+block 3fe1ff03838784118ba0e41d139d09b8d800d87f4082497f864d833505b11f1f108b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+block 8d1f108b1d75d0620d263d4c4d65641f0889782175f71a75b6d9736086ee3a2d2acd7f4083f2b3bfff00a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53294083f2b39f86ee3a2d2aceff
+field :status 404
+field content-type application/grpc
+field authorization 811796475536
+field cookie value-4
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-6 value-7
+story python-hpack seed 7541 number 12
+block 838644956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+block 88bf610776616c75652d354004782d31300776616c75652d39
+field :status 200
+field content-type application/grpc
+field date value-5
+field x-10 value-9
+size 64
+block 3f21838644956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f1f0886ee3a2d2acf7f1f0886ee3a2d2ace7f
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field authorization value-8
+field authorization value-6
+size 1
+block 214883682f7f5f8b1d75d0620d263d4c4d65641083f2b0438975a6dc6de640f32f8740899acac8b24d494f6a7fc9a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f
+field :status 418
+field content-type application/grpc
+field x-11 745658308391
+field grpc-timeout long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 4096
+block 3fe11f885f8b1d75d0620d263d4c4d6564608969969d700f85d684ef
+field :status 200
+field content-type application/grpc
+field cookie 434760917427
+block 838644232f677270632e74657374696e672e54657374536572766963652f556e61727943616c6c410f6c6f63616c686f73743a35303035314002746508747261696c657273c27a0d677270632d676f2f312e302e30400c677270632d74696d656f757400400d677270632d656e636f64696e670776616c75652d39
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field grpc-timeout 
+field grpc-encoding value-9
+size 65536
+block 3fe1ff038dc54083f2b33f86ee3a2d2acf7f1083f2b37fff57a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53297f0086ee3a2d2acdff4083f2b03f85ee3a2d2ac1
+field :status 404
+field content-type application/grpc
+field x-3 value-8
+field x-5 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field grpc-encoding value-5
+field x-0 value-1
+story python-hpack seed 7541 number 13
+size 4096
+block 4883682f7f5f8b1d75d0620d263d4c4d6564
+field :status 418
+field content-type application/grpc
+size 1000
+block 3fc907838644062f612f622f63410f6c6f63616c686f73743a35303035314002746508747261696c657273c11f2b0d677270632d676f2f312e332e30400c677270632d74696d656f757400530776616c75652d394003782d350a6c6f6e67206c6f6e67201003782d390776616c75652d31
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field grpc-timeout 
+field accept value-9
+field x-5 long\x20long\x20
+field x-9 value-1
+block 40889acac8b21234da8f82083f40899acac8b5254207317fff49a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f4083f2b04186ee3a2d2accff4083f2b0bf8975a642f05b009a7c1f
+field grpc-status 10
+field grpc-message long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-10 value-3
+field x-2 743181502490
+story python-hpack seed 7541 number 14
+block 838784110f6c6f63616c686f73743a35303035314002746508747261696c6572735f106170706c69636174696f6e2f677270637a0d677270632d676f2f312e332e304003782d350776616c75652d331f080776616c75652d31400d677270632d656e636f64696e670776616c75652d35
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-5 value-3
+field authorization value-1
+field grpc-encoding value-5
+size 50
+block 3f138386449a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f4083f2b35f8965f7021109969965af4083f2b03f86ee3a2d2acf7f4083f2b39f804083f2b3df86ee3a2d2acf7f40899acac8b24d494f6a7fffa301a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-4 396112234334
+field x-0 value-8
+field x-6 
+field x-8 value-8
+field grpc-timeout long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 83874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f5386ee3a2d2acd7f53897190b8e3ad34cb2f334083f2b0bfe0fffffe4fffffc3fffffce5fffffd7a3ffffffdfffffe7fffffffbfffffbbfffc94fffff0ffffff4fffedfffff77fffaffffffed87fff9fffff9ffffffbffffffe816fffffabfd7fffb7ff9ffffeffffff8f07ff7ff3ffffff3fffff93fffe887
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field accept value-4
+field accept 631667443383
+field x-2 \x04\xd4\x07e\xf8M\x0d\x07\x16\x11\xd8m\xbc\x18\xe2\xea\x92\x1aF\x82\xe7\x1b\xdc0-\xee'\xa3$\x9f\xc9E~$\x1d\xde\xc6A
+size 4096
+block 3fe11f8386441c2f68656c6c6f776f726c642e477265657465722f53617948656c6c6f410f6c6f63616c686f73743a35303035314002746508747261696c6572735f106170706c69636174696f6e2f677270637a0d677270632d676f2f312e302e304003782d330c393034343639383832333139400c677270632d74696d656f75740776616c75652d334003782d300776616c75652d32
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-3 904469882319
+field grpc-timeout value-3
+field x-0 value-2
+size 65536
+block 3fe1ff038dc24004782d31300c373539373137353835373133
+field :status 404
+field content-type application/grpc
+field x-10 759717585713
+size 0
+block 204883682f7f5f8b1d75d0620d263d4c4d65644083f2b35f806086ee3a2d2aceff40899acac8b24d494f6a7f80
+field :status 418
+field content-type application/grpc
+field x-4 
+field cookie value-7
+field grpc-timeout 
+block 83874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f40874d8321568cd57f85ee3a2d2ac14083f2b04385ee3a2d2ac0
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field trace-bin value-1
+field x-11 value-0
+block 838744956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f4083f2b0bfa8a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53294083f2b04385ee3a2d2ac1
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-2 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-11 value-1
+block 4883682f7f5f8b1d75d0620d263d4c4d65644083f2b3ff89799644f34d8440083f
+field :status 418
+field content-type application/grpc
+field x-9 833284512010
+story python-hpack seed 7541 number 15
+block 885f106170706c69636174696f6e2f677270634003782d310776616c75652d345c0776616c75652d38610c393632363231353431393832
+field :status 200
+field content-type application/grpc
+field x-1 value-4
+field content-length value-8
+field date 962621541982
+size 65536
+block 3fe1ff034883682f7fc24083f2b3df86ee3a2d2accff408a9acac8b16a21e435537f80
+field :status 418
+field content-type application/grpc
+field x-8 value-3
+field grpc-encoding 
+size 8192
+block 3fe13f83874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11fc77a8a9acac8b4c7602b85707f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+block 8dc87f088a081b0b6eb2f3cf34ebdf4083f2b39f897d965b7db7c0f38db56086ee3a2d2aceff4083f2b3ff85ee3a2d2ac05386ee3a2d2acd7f
+field :status 404
+field content-type application/grpc
+field x-1 1051573888478
+field x-6 933595908654
+field cookie value-7
+field x-9 value-0
+field accept value-4
+block 8386449a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147fc6c5ce7a8a9acac8b4c7602bb2b83f5c880bc1085a1082f0011083f2b33f807f0c85ee3a2d2ac14083f2b35f89081e0b620bc113ef3f7e85ee3a2d2ac0
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field content-length 181114221800
+field x-3 
+field x-8 value-1
+field x-4 1081521812989
+field x-4 value-0
+story python-hpack seed 7541 number 16
+size 65536
+block 3fe1ff0310889acac8b21234da8f820b9f40899acac8b5254207317f89702f8991002eb6eb3f4083f2b03f8871979b136165965b4083f2b33fafffffe7fffffed73fffddfffff0fffff0fffffe6fffffb7ffff27fff72cfffffc9fffec77fffffecfffff1fffffd9db
+field grpc-status 16
+field grpc-message 619232017573
+field x-0 63852513335
+field x-3 \xe7\x1a:\xa9\xab\xab\x06\xf3\x98\x99r\xde\x9av\x0f\xce\xfaq
+size 50
+block 3f13838644232f677270632e74657374696e672e54657374536572766963652f556e61727943616c6c410f6c6f63616c686f73743a35303035314002746508747261696c6572735f106170706c69636174696f6e2f677270637a0d677270632d676f2f312e302e30
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+block 83864485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f4083f2b39f85ee3a2d2ac06188759081e7c4d3edb91083f2b3df8969b642cb2f32cb4f834083f2b3ff86ee3a2d2acf7f
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-6 value-0
+field date 73108924956
+field x-8 453133833490
+field x-9 value-8
+size 1
+block 21838744062f612f622f63410f6c6f63616c686f73743a35303035314002746508747261696c6572735f106170706c69636174696f6e2f677270631f2b0d677270632d676f2f312e312e305c0c343830393939383436313832
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field content-length 480999846182
+block 40889acac8b21234da8f82087f40899acac8b5254207317f9aa0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f40899acac8b24d494f6a7f86ee3a2d2acdff
+field grpc-status 11
+field grpc-message long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field grpc-timeout value-5
+block 8387449a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f4083f2b35fffae01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field x-4 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 8387441c2f68656c6c6f776f726c642e477265657465722f53617948656c6c6f410f6c6f63616c686f73743a35303035314002746508747261696c6572735f106170706c69636174696f6e2f677270637a0d677270632d676f2f312e312e304003782d390776616c75652d314003782d300776616c75652d30
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-9 value-1
+field x-0 value-0
+size 8192
+block 3fe13f4883682f7f5f8b1d75d0620d263d4c4d65644083f2b37fff7fa0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653
+field :status 418
+field content-type application/grpc
+field x-5 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+story python-hpack seed 7541 number 17
+block 885f106170706c69636174696f6e2f677270634003782d390776616c75652d39400d677270632d656e636f64696e670776616c75652d33
+field :status 200
+field content-type application/grpc
+field x-9 value-9
+field grpc-encoding value-3
+size 256
+block 3fe101400b677270632d7374617475730132400c677270632d6d6573736167652533be746abab0cabd782d52153452d09166dff44d1f86a89207cf81893c52d8ed532db295264003782d337f4e6c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67204003782d39007e0776616c75652d37a0610c363831353832373432373635
+field grpc-status 2
+field grpc-message 3\xbetj\xba\xb0\xca\xbdx-R\x154R\xd0\x91f\xdf\xf4M\x1f\x86\xa8\x92\x07\xcf\x81\x89<R\xd8\xedS-\xb2\x95&
+field x-3 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-9 
+field x-9 value-7
+field cookie 
+field date 681582742765
+block 400b677270632d737461747573023136400c677270632d6d6573736167650776616c75652d33600776616c75652d31400974726163652d62696e7ffd016c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e67206c6f6e6720
+field grpc-status 16
+field grpc-message value-3
+field cookie value-1
+field trace-bin long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 40889acac8b21234da8f811740899acac8b5254207317f86ee3a2d2acfff4083f2b04385ee3a2d2ac25c86ee3a2d2acd7f
+field grpc-status 2
+field grpc-message value-9
+field x-11 value-2
+field content-length value-4
+block 7f0281777f02896d9682d09a680079df
+field grpc-status 7
+field grpc-message 534142440087
+size 0
+block 20885f8b1d75d0620d263d4c4d65644083f2b39f85ee3a2d2ac0
+field :status 200
+field content-type application/grpc
+field x-6 value-0
+size 256
+block 3fe1018d5f8b1d75d0620d263d4c4d6564
+field :status 404
+field content-type application/grpc
+size 4096
+block 3fe11f838744956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11fc17a8a9acac8b4c7602bb2b83f9c4083f2b043defffff4dfffffa3ffff6e5ffffc1fffe0fffffecffffff0fffffbdfffffe1fffffc7fffff93fffe0ffff17ffffebfffffffbfffef63c1ffffe5fffff56affffddfffe3ffff27ffffffbfffffc45ffffcfffffd3fffc3f767fffffbffff4ff4083f2b37f86ee3a2d2ace7f408a9acac8b16a21e435537f86ee3a2d2acdff
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field content-length 
+field x-11 \xecT\xa5\xb4J\x93\xb0\x0f\x13\xcb\x13\x03\xde\xb2\xb3\xf8\x16\x8dHE\xd7\xeeO\xb6\xd1\xd8\x0d\x02e\x9e\xef\xb1;r\x1b\xa2
+field x-5 value-6
+field grpc-encoding value-5
+size 4096
+block 40889acac8b21234da8f820b9f40899acac8b5254207317fe3fffffd5fffff37fffd20fffffd7ffffffe7fff83fffe6ffdffffffdffff8ffffb3fffe4ffffd7ffff77ffffffdfffff77fff83fffff1abfffff97fffbbffff2ffff3ffafffe3ffff8dfffffffbffffa3ffffc7ff7fffc3fffe6ffff7bffff57fffffb77f018979a71e69e6dd75913d4083f2b33f86ee3a2d2ace7f4083f2b041ff8301a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f
+field grpc-status 16
+field grpc-message \xf7\xd2\xe40\xf8\x0a\xb0\xbe[\x1f\xd1\xe0\xbb\xae\x8c\x0d\xea\xb0\xdd%\xdf\xa1\xbd\x82'\xc3\x979\x1f\xc6\xce[\x5c\xbe\xaa\xa8\x1a
+field grpc-encoding 846848577328
+field x-3 value-6
+field x-10 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 4883682f7fcb4083f2b3bfc6bfd7fffb9ffff93ffffcffffff8bfffee7ffffa7fffffdfff9ffffb3fffe83fffff7c9f57bfffd1fffc3fffef7bffff47ffffe4fffe9ffff47ffffe7fffffcdffdffffff8e017f08e2a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53294083f2b07f86ee3a2d2ace7f
+field :status 418
+field content-type application/grpc
+field x-7 Dk\x99\x98\xe1\x02\x8b\xec\x1f^\xaf\xc6o\x9fd,C\xe6\x5c\x8dz\xe6\xde\xa2\xe6\xf4\xf1~\x1cU1
+field x-11 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-1 value-6
+size 4096
+block 7f0781777f0786ee3a2d2accff4083f2b35f88109d65b719742e0b4083f2b03f86ee3a2d2ace7f
+field grpc-status 7
+field grpc-message value-3
+field x-4 22735637162
+field x-0 value-6
+story python-hpack seed 7541 number 18
+block 40889acac8b21234da8f816f40899acac8b5254207317f86ee3a2d2ace7f4083f2b04386ee3a2d2acdff40899acac8b24d494f6a7f86ee3a2d2aceff5ca8a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329
+field grpc-status 5
+field grpc-message value-6
+field x-11 value-5
+field grpc-timeout value-7
+field content-length long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 4096
+block 838644956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f6186ee3a2d2acfff4083f2b39f86ee3a2d2acf7f108a9acac8b16a21e435537f85ee3a2d2ac06186ee3a2d2acf7f40874d8321568cd57fb7a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field date value-9
+field x-6 value-8
+field grpc-encoding value-0
+field date value-8
+field trace-bin long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 1
+block 21838784418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+size 8192
+block 3fe13f4883682f7f5f8b1d75d0620d263d4c4d6564
+field :status 418
+field content-type application/grpc
+story python-hpack seed 7541 number 19
+block 400b677270632d737461747573023135400c677270632d6d6573736167650776616c75652d354003782d340776616c75652d324004782d31300776616c75652d38601acfb67335690fedade958fb4c8146a626837a028593c667bafd15
+field grpc-status 15
+field grpc-message value-5
+field x-4 value-2
+field x-10 value-8
+field cookie \xcf\xb6s5i\x0f\xed\xad\xe9X\xfbL\x81F\xa6&\x83z\x02\x85\x93\xc6g\xba\xfd\x15
+block 885f8b1d75d0620d263d4c4d65646086ee3a2d2acfffa14083f2b3bfff08a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f5385ee3a2d2ac140899acac8b24d494f6a7f86ee3a2d2acdff
+field :status 200
+field content-type application/grpc
+field cookie value-9
+field date 
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field accept value-1
+field grpc-timeout value-5
+block 4883682f7fc3
+field :status 418
+field content-type application/grpc
+size 1
+block 21885f8b1d75d0620d263d4c4d65644083f2b3bf85ee3a2d2ac153ff8a01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca71f1286ee3a2d2ace7f
+field :status 200
+field content-type application/grpc
+field x-7 value-1
+field accept long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field date value-6
+block 100b677270632d7374617475730139400c677270632d6d6573736167650c323935393030323836313333
+field grpc-status 9
+field grpc-message 295900286133
+block 838644062f612f622f63410f6c6f63616c686f73743a35303035314002746508747261696c6572735f106170706c69636174696f6e2f677270637a0d677270632d676f2f312e332e304003782d380776616c75652d36
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-8 value-6
+story python-hpack seed 7541 number 20
+size 8192
+block 3fe13f40889acac8b21234da8f8208bf40899acac8b5254207317fffab01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653f4083f2b03f80a16186ee3a2d2ace7f
+field grpc-status 12
+field grpc-message long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-0 
+field date 
+field date value-6
+block 885f8b1d75d0620d263d4c4d6564408a9acac8b16a21e435537f85ee3a2d2ac24083f2b3bfe2a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329
+field :status 200
+field content-type application/grpc
+field grpc-encoding value-2
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 256
+block 3fe10140889acac8b21234da8f816740899acac8b5254207317f85ee3a2d2ac11f0886ee3a2d2aceff5cff78a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f40899acac8b24d494f6a7f8965a75b65c79c13ae354083f2b07f86ee3a2d2acd7f
+field grpc-status 3
+field grpc-message value-1
+field authorization value-7
+field content-length long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field grpc-timeout 347536862764
+field x-1 value-4
+story python-hpack seed 7541 number 21
+block 838784418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f60c4f5ffffffdfffd5ffbffffb3ffffa6cffffa75fffcc5fffe0ffff6337f3fffdcfffffd9ffe3bfffcffffffe3cecdbcfeffffffceeffff8ffff97dffffaffffeeffffff3ff
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field cookie y\xf9\xb8[\x87\xa6r\xe4P<G\xb0\x9aK"\x99\xfa^7\x82\x14YrRY;\x17B\xd1\xd0;\x92\xa9\x07
+block 4883682f7fc140899acac8b24d494f6a7fffe801a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329
+field :status 418
+field content-type application/grpc
+field grpc-timeout long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 838644956272d141fc1eca245f15852a4b631b87eb1968a0ffc5c4c37a8a9acac8b4c7602b85707f4083f2b35f85ee3a2d2ac04083f2b33f89742fbed0990bc0785f
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-4 value-0
+field x-3 719942318082
+size 256
+block 3fe1018d5f8b1d75d0620d263d4c4d65645c85ee3a2d2ac293408a9acac8b16a21e435537f80
+field :status 404
+field content-type application/grpc
+field content-length value-2
+field accept 
+field grpc-encoding 
+size 64
+block 3f2183874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+size 1
+block 21838644956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f4083f2b07f86ee3a2d2acdff4083f2b3ff85ee3a2d2ac0
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field x-1 value-5
+field x-9 value-0
+story python-hpack seed 7541 number 22
+size 0
+block 20885f8b1d75d0620d263d4c4d65644083f2b07fffa701a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7
+field :status 200
+field content-type application/grpc
+field x-1 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+size 256
+block 3fe10148033431385f106170706c69636174696f6e2f67727063610c3531363035333538323038344003782d370a0b054defc897cb6cf9181003782d320776616c75652d384003782d360776616c75652d387f000776616c75652d33
+field :status 418
+field content-type application/grpc
+field date 516053582084
+field x-7 \x0b\x05M\xef\xc8\x97\xcbl\xf9\x18
+field x-2 value-8
+field x-6 value-8
+field x-7 value-3
+block 400b677270632d737461747573023134400c677270632d6d6573736167650776616c75652d39100d677270632d656e636f64696e671a5939418c5a948889810bd8f821912f1ea8da2a2fa6c63983869f4004782d31310776616c75652d36a1a0
+field grpc-status 14
+field grpc-message value-9
+field grpc-encoding Y9A\x8cZ\x94\x88\x89\x81\x0b\xd8\xf8!\x91/\x1e\xa8\xda*/\xa6\xc69\x83\x86\x9f
+field x-11 value-6
+field date 
+field cookie 
+size 64
+block 3f2140889acac8b21234da8f82087f10899acac8b5254207317f86ee3a2d2accff4083f2b04186ee3a2d2acdff7e85ee3a2d2ac1608971e0b8d3ee36eb2e87
+field grpc-status 11
+field grpc-message value-3
+field x-10 value-5
+field x-10 value-1
+field cookie 681649657371
+size 64
+block 40889acac8b21234da8f816740899acac8b5254207317f86ee3a2d2ace7f6185ee3a2d2ac24083f2b0bf88ffffeb4ffffffdff
+field grpc-status 3
+field grpc-message value-6
+field date value-2
+field x-2 \x8et\x1f
+block 40889acac8b21234da8f817b40899acac8b5254207317f85ee3a2d2ac16085ee3a2d2ac16085ee3a2d2ac24083f2b35f89702c85b6997da75c73
+field grpc-status 8
+field grpc-message value-1
+field cookie value-1
+field cookie value-2
+field x-4 613154394766
+size 0
+block 204883682f7f5f8b1d75d0620d263d4c4d6564
+field :status 418
+field content-type application/grpc
+size 0
+block 838784418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f408a9acac8b16a21e435537f86ee3a2d2acfffa04083f2b3ff8979b6dc719680f05c0f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field grpc-encoding value-9
+field cookie 
+field x-9 855663408161
+block 4883682f7f5f8b1d75d0620d263d4c4d6564
+field :status 418
+field content-type application/grpc
+size 4096
+block 3fe11f48033431385f106170706c69636174696f6e2f67727063400d677270632d656e636f64696e670c3639353836353438353030304003782d36004003782d380776616c75652d304004782d31310776616c75652d36a1
+field :status 418
+field content-type application/grpc
+field grpc-encoding 695865485000
+field x-6 
+field x-8 value-0
+field x-11 value-6
+field date 
+block 40889acac8b21234da8f811740899acac8b5254207317f85ee3a2d2ac14083f2b3ff86ee3a2d2acf7f7f0585ee3a2d2ac2
+field grpc-status 2
+field grpc-message value-1
+field x-9 value-8
+field grpc-encoding value-2
+story python-hpack seed 7541 number 23
+size 1
+block 214883682f7f5f8b1d75d0620d263d4c4d656440899acac8b24d494f6a7f86ee3a2d2acd7f4083f2b3ff86ee3a2d2aceff
+field :status 418
+field content-type application/grpc
+field grpc-timeout value-4
+field x-9 value-7
+size 4096
+block 3fe11f838784418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f
+field :method POST
+field :scheme https
+field :path /
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+block 83874485606c46c13fc2c1c07a8a9acac8b4c7602bb2b83f
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+size 1000
+block 3fc90740889acac8b21234da8f817f40899acac8b5254207317f85ee3a2d2ac16186ee3a2d2accff4083f2b39f86ee3a2d2acd7f4083f2b33f80
+field grpc-status 9
+field grpc-message value-1
+field date value-3
+field x-6 value-4
+field x-3 
+size 8192
+block 3fe13f4803343138c74003782d300776616c75652d361003782d3900600c343732393531323832373934
+field :status 418
+field content-type application/grpc
+field x-0 value-6
+field x-9 
+field cookie 472951282794
+story python-hpack seed 7541 number 24
+size 1
+block 2140889acac8b21234da8f817b40899acac8b5254207317f85ee3a2d2ac14083f2b3bf86ee3a2d2ace7f4083f2b33fa5fffffbbffff8fffff6fffffe6ffffbdfffff4fffffeafffffe2cfffff47f9fffec7ffffa7f4083f2b3ffb0a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f
+field grpc-status 8
+field grpc-message value-1
+field x-7 value-6
+field x-3 \xff\xbf\x91\xf1\x8d\xdb\xf7\x02L\xc6?\x9a\xec
+field x-9 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 40889acac8b21234da8f817740899acac8b5254207317f85ee3a2d2ac15c86ee3a2d2acd7f4083f2b04186ee3a2d2acdff40874d8321568cd57f85ee3a2d2ac0
+field grpc-status 7
+field grpc-message value-1
+field content-length value-4
+field x-10 value-5
+field trace-bin value-0
+size 1000
+block 3fc90740889acac8b21234da8f816f40899acac8b5254207317f80
+field grpc-status 5
+field grpc-message 
+story python-hpack seed 7541 damaged 0
+block 40889acac8b21234da8f816f40899acac8b5254207317f8a0802d3cd859682cb8eff
+field grpc-status 5
+field grpc-message 1014851341367
+refused 7f0081
+story python-hpack seed 7541 damaged 1
+block 4883682f7f5f8b1d75d0620d263d4c4d65644083f2b3bf98fffefffff7bfffe3fffff97fffffebfffe5fffffc5fffea74083f2b35f86ee3a2d2aceff
+field :status 418
+field content-type application/grpc
+field x-7 \xac\xa7\xba\xcd\x1e\xbd\xd6\x85
+field x-4 value-7
+refused 40889acac8b21234da8f820b9f40899acac8b5254207317f86ee3a2d2acd7f4083f2b03f896dd03cd080075a65ef408a9a
+story python-hpack seed 7541 damaged 2
+block 4883682f7f5f8b1d75d0620d263d4c4d656440899acac8b24d494f6a7f86ee3a2d2accff5386ee3a2d2aceff4083f2b041890b6d38fb4d36271a6b7effab01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653f4083f2b0bfaca0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f
+field :status 418
+field content-type application/grpc
+field grpc-timeout value-3
+field accept value-7
+field x-10 154694452644
+field x-10 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-2 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+block 83864485606c46c13f418ba0e415139d09b8d800d87f4082497f864d833505b11fc67a8a9acac8b4c7602bb2b83f408a9acac8b16a21e435537f80
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority loc2lhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field grpc-encoding 
+story python-hpack seed 7541 damaged 3
+block 8387449a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f4083f2b03f86ee3a2d2acdff6085ee3a2d2ac1
+field :method POST
+field :scheme https
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field x-0 value-5
+field cookie value-1
+refused 40889acac8b21234da8f
+story python-hpack seed 7541 damaged 4
+block 885f8b1d75d0620d263d4c4d6564408a9acac8b16a21e435537f897de6de784165a69b0f
+field :status 200
+field content-type application/grpc
+field grpc-encoding 985882134451
+block 40889acac8b21234da8f816b40899acac8b5254207317fccbdaffffffe7fffc3ffffebffffff9fffe4fefffffe1d78bffffd7ffffedffffc7ffffffba7fffff37fff1ffffedfffffdffd8fffe8ce0fffffbffffffff7fffff1e1ffffabfffec97ffffeaf4083f2b04186ee3a2d2acdff1083f2b39f86ee3a2d2acd7f6185ee3a2d2ac160c2a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653f
+field grpc-status 4
+field grpc-message CP\x1d\xb1\xed\x7f\xd8)\xc1PG\xed\xf3\x97\xdcN\xf1\xc3\x91\xfd)a`ao0\xcc\x16\x03F\xe8\x87e\xee
+field x-10 value-5
+field x-6 value-4
+field date value-1
+field cookie long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+story python-hpack seed 7541 damaged 5
+block 40889acac8b21234da8f82087f40899acac8b5254207317f86ee3a2d2acf7f4083f2b37f8040899acac8b24d494f6a7fa7fffff0ffff97fffff9bfffff8fffff6ffffff87fff8bffff57ffffeefffff8f7ffffebfffffabf4083f2b03fbeffffc9fffff66affff63fffff77fffffa7ffffcbffad5fff3ffff67ffff1fffff93ffffa4347fffbbffff07ffffd7fffff2ffffff74fffff0dfffffb997f4083f2b39f86ee3a2d2acf7f
+field grpc-status 11
+field grpc-message value-8
+field x-5 
+field grpc-timeout \xab\xbd\x06\x03\xb4\x13\xb3\xa8\xfc\xc9T\xae\xee
+field x-0 \x98\xf2O\x9a\xfc\x18\xcd@O<\xaf\xbf\xca\xefAl\xa9\xb2\xf0\xcd\x11h\xb5D\x8bJ
+field x-6 value-8
+refused 7f048117c37f00cda0f54ca507aa65283d53a941ea994a
+story python-hpack seed 7541 damaged 6
+block 83874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f1f0885ee3a2d2ac04083f2b0bf8a081f65e75d69c79b007f4083f2b07f89136f01f6de742079ef4083f2b3df86ee3a2d2accff
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field authorization value-0
+field x-2 1093877468501
+field x-1 258095871088
+field x-8 value-3
+block 
+story python-hpack seed 7541 damaged 7
+block 8d1f108b1d75d0620d263d4c4d6564408a9acac8b16a21e435537fb3ffffc6afffffa79ffffcffffffdb73ffff67ffffeffffffcbffffa85ffffe9fffffd7ffffe3ffffa7fdfffffb70ffffb3fffe45cff00a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532940899acac8b24d494f6a7f8afffffcdfffc357fffbc44083f2b3df86ee3a2d2acdff4083f2b04185ee3a2d2ac0
+field :status 404
+field content-type application/grpc
+field grpc-encoding \x97%\xecx\x9e\x10:\xaf\xfd\xdf\xa82\xec\x0e\xce\xa6+\xcfF\x9c\xd8
+field content-length long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field grpc-timeout \xf1\x5cO\xaac
+field x-8 value-5
+field x-10 value-0
+refused 838644956272d1411eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f4083f2b39f86ee3a2d2ace7f4083f2b33f86ee3a2d2adfff7e85ee3a2d2ac26086ee3a2d2ace7f
+story python-hpack seed 7541 damaged 8
+block 40889acac8b21234da8f820b5f40899acac8b5254207317f86ee3a2d2ace7f4083f2b07f80408a9acac8b16a21e435537f86ee3a2d2acfff1f3086ee3a2d2acf7f1f0889640cb827dc684165ff4083f2b04385ee3a2d2ac1
+field grpc-status 14
+field grpc-message value-6
+field x-1 
+field grpc-encoding value-9
+field x-1 value-8
+field authorization 303629642139
+field x-11 value-1
+refused 8386449a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f
+story python-hpack seed 7541 damaged 9
+block 4883682f7f5f8b1d75d0620d263d4c4d65644083f2b04186ee3a2d2acd7f
+field :status 418
+field content-type application/grpc
+field x-10 value-4
+refused 40889acac8b21234da8f82083f40899acac8b5254207317f9cfffffe7ffff9bffffc97fffeeffff7bc4daffffef7ffffd9bbffffdb1083f2b33f89081a640c89f71c74004083f2b085ee3a2d
+story python-hpack seed 7541 damaged 10
+block 83874485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f5caeffffb9affffdbfffffb3fffebffffbfffff625ffff981ffcfffffd5fffffa3ffff52f83ffffe0ffffb1fffff81df1083f2b33fa0ffffffefffffc7fffffc3ff1ffffa7ffffe4fffffcca7fffd8ffff87e7ffffaf4083f2b37f86ee3a2d2acdff4083f2b07f897020642e3216db79df4083f2b043ffcb01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329
+field :method POST
+field :scheme https
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field content-length \x8bP\xa3\xf2\xe9\x8f\x01f\xbe0]\xf7\xf5\xa8.E\xc0\x01\xd37
+field x-3 \xf9\xdd\xfe\x00\xa6\xca\xf1\x20\x01\xb5*\x8e
+field x-5 value-5
+field x-1 610316315587
+field x-11 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+refused 8dc35c85ee3a00402d2ac2
+story python-hpack seed 7541 damaged 11
+block 40889acac8b21234da8f820b5f40899acac8b5254207317f801f1286ee3a2d2acd7f1f049affff2ffffbbfffd5fd7ffffeaffffc3fffff77ffffbff7ffffd94083f2b3bfffc801a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa653f4083f2b07f84ffffff2f
+field grpc-status 14
+field grpc-message 
+field date value-4
+field accept \xd9\xa9\xb8(\xf7\x95\xff\xebZ\xc7
+field x-7 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-1 \x15
+block 028167c11f0889081e0b2175b0bed342618979a0b2dbed05b6da671f0886ee3a2d2accff7f029afe7fffffa7fffbdffffddfffcd9bff0a2bfffe9fffff9ffffeff
+field :method 3
+field grpc-status 14
+field authorization 1081317519442
+field date 841359415543
+field authorization value-3
+field grpc-message "\x0b\xa7\x94\x80K\x00\x20%\x84\xe1\xb7
+story python-hpack seed 7541 damaged 12
+block 838644956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b89707f1f048965971f7c0fbc1680cf
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.2.0
+field accept 336990981403
+refused 40889acab21234da8f82083f40899acac8b5254207317f86ee3a2d2acd7f4083f2b0bf86ee3a2d2ace7f1f0dff00a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0fca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d53296085ee3a2d2ac0
+story python-hpack seed 7541 damaged 13
+block 838644956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f5386ee3a2d2acf7f
+field :method POST
+field :scheme http
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field accept value-8
+refused 3688c040874d8321568cd57f86ee3a2d2acfff40899acac8b24d494f6a7f86ee3a2d2accff7e86ee3a2d2acf7f4083f2b3bf89136f81d6d90b6f34e7
+story python-hpack seed 7541 damaged 14
+block 838744956272d141fc1eca245f15852a4b631b87eb1968a0ff418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f40899acac8b24d494f6a7f8965c6c2179d6dd032f71f0886ee3a2d2acfff
+field :method POST
+field :scheme https
+field :path /helloworld.Greeter/SayHello
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field grpc-timeout 365118757038
+field authorization value-9
+refused 40889acac8b234da8f82087f60899aca88b5254207317f86ee3a2d2acdff
+story python-hpack seed 7541 damaged 15
+block 8386449a626b2b22e92a126aa65f79509dc5b3b9885638543b3d5e1d147f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602bb2b83f40874d8321568cd57f85ee3a2d2ac24083f2b37f80
+field :method POST
+field :scheme http
+field :path /grpc.testing.TestService/UnaryCall
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.3.0
+field trace-bin value-2
+field x-5 
+refused 88c1408a9acac8b16a21e435537f897de79b6da7997401734083f2b35f86ee3a2d2accff7e86ee3a2d2acdff4083f2b33fa9fffff87fffef0ffffff777ff6604fffff5f56bfffffaffe4ffffa7fffc1ffffa7fffdafffffe8f
+story python-hpack seed 7541 damaged 16
+block 40889acac8b21234da8f811740899acac8b5254207317f86ee3a2d2acdff
+field grpc-status 2
+field grpc-message value-5
+refused 8d5f0b1d75d0620d263d4c4d6e6564618affffd7ffff87fffff30b4083f2b03fdba0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65293d532941ea994a0f54ca71f0886ee3a2d2acfff
+story python-hpack seed 7541 damaged 17
+block 8d5f8b1d75d0620d263d4c4d656453ff6da0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca71083f2b35f86ee3a2d2acfff4083f2b3df86ee3a2d2ace7f40899acac8b24d494f6a7f80
+field :status 404
+field content-type application/grpc
+field accept long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field x-4 value-9
+field x-8 value-6
+field grpc-timeout 
+refused 838784418ba0e41d9d09b8d800d87f4082497f864d833505b11fc37a8a9acac8b4c7602b89707f4083f2b3ff807f03cbfff7ffffe2fffff9fffff0fffffcdfffff4fffffeaffff77fffff6ffffe4fffffcb37fffb7fffeafffffd7fffffabffe7fffe5cbfffff9ffffc7fffecc9abfffffd96fffffa707ffffffbf4083f2b04186ee3a2d2acfff4083f2b03f805386ee3a2d2acf7f
+story python-hpack seed 7541 damaged 18
+block 40889acac8b21234da8f811740899acac8b5254207317f896c2f09a65d6da6401f4083f2b3dfb1ffffff1ffff6bffff3fffffea7ffffbdfffece15ff7ffff4fffffdfffff83fffa3fffe1fffffc9fffd9fffff0f483fffcb4083f2b37faca0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994f1f0886ee3a2d2ace7f7f0086ee3a2d2acf7f5386ee3a2d2aceff
+field grpc-status 2
+field grpc-message 518243754301
+field x-8 \x14\xa0\x9e\xf79\xa7\x9cF.Z\xa6\xcc\xb2\x83\xb5\xde\xe0\xc1j=\xd9
+field x-5 long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field authorization value-6
+field x-8 value-8
+field accept value-7
+refused 7f0481777f04f1a0f54ca507aa65283d532941ea994a0f54ca507aa65283d54032941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea99004a0f54ca507aa65283d5941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d5329f
+story python-hpack seed 7541 damaged 19
+block 83864485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f53ff9901a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7f
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field accept long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+refused 838644956272d141fc1eca245f05852a4b631b87eb1968a0ffc3c2c11f2b8a9acac8b4c760802bb2b83f
+story python-hpack seed 7541 damaged 20
+block 83864485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b81707f40874d8321568cd57f85ee3a2d2ac06085ee3a2d2ac21f08ff50a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7a0
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.0.0
+field trace-bin value-0
+field cookie value-2
+field authorization long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+field cookie 
+refused 88c161b3ffff4bdc7fffffbffffffabfffffcbfffff5ffffffa7ffffd9ffce1fffecffaffffe3fffff8bfffe3ffffe1ffffddffff3ff5cf8a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca50765283d532941ea994a0f54ca50a65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca74083f2b04185ee3a2d2ac04083f2b07f86ee3a2d2ace7f
+story python-hpack seed 7541 damaged 21
+block 83864485606c46c13f418ba0e41d139d09b8d800d87f4082497f864d833505b11f5f8b1d75d0620d263d4c4d65647a8a9acac8b4c7602b85707f4083f2b3df86ee3a2d2acdff4083f2b07f84fff8763f40874d8321568cd57f890b2fb8f34fb8c85f73
+field :method POST
+field :scheme http
+field :path /a/b/c
+field :authority localhost:50051
+field te trailers
+field content-type application/grpc
+field user-agent grpc-go/1.1.0
+field x-8 value-5
+field x-1 <o/
+field trace-bin 139684963196
+refused 838644956272d141fc1eca245f15852a4b631b871968a0ffc5c4c37a8a9acac8
+story python-hpack seed 7541 damaged 22
+block 8d5f8b1d75d0620d263d4c4d65644083f2b07f80408a9acac8b16a21e435537f86ee3a2d2acf7f7e896c2e3e075e6c0d3e1f4083f2b0418040899acac8b24d494f6a7f86ee3a2d2acd7f
+field :status 404
+field content-type application/grpc
+field x-1 
+field grpc-encoding value-8
+field grpc-encoding 516907850491
+field x-10 
+field grpc-timeout value-4
+refused 8dc340
+story python-hpack seed 7541 damaged 23
+block 40889acac8b21234da8f820b5f40899acac8b5254207317f8040899acac8b24d494f6a7f86ee3a2d2accff4083f2b03f85ee3a2d2ac14083f2b37f85ee3a2d2ac040874d8321568cd57fff8a01a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca507aa65283d532941ea994a0f54ca7
+field grpc-status 14
+field grpc-message 
+field grpc-timeout value-3
+field x-0 value-1
+field x-5 value-0
+field trace-bin long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20long\x20
+refused 7f04820b7f7f04befffff6ffffb9ffffdbfffffa8dffffebffff77fffff67ffff5ff1fffcbffffdfffff7ffffffb7fffe0ffff8bfffff27ffffffdfffffc337f3fffc3fffffff74083f2b35fb49adffff9ebffff575ffff9fffffc3fffcbffa97ffff87fffdbfffffabfffff7fffffd5ffffdfffffff1fdffffd5fffffdfffff2f4083f2b07f89702e38dbcd36e36d83408a9acac8b16a21e435537f86ee3a2d2acf7f
+story python-hpack seed 7541 damaged 24
+block 885f8b1d75d0620d263d4c4d656410899acac8b24d494f6a7f86ee3a2d2acdff60c7ffffff5ffff9bfffe3faffff0ffff3fffffb1efffffaeffffffebbf0fffff92ffffffe07e1ffff83fffec7febfffff37fe3cffffb7feffffffe7fffcfffff37fffff67fffdb7ff
+field :status 200
+field content-type application/grpc
+field grpc-timeout value-5
+field cookie \x19\xbe\xba,\xb1\x82\xc78\xf0D\xf8DA\xd7.\x13oU\x93\x01@\xf1\x00x\xa3+\x1d\xe5\xbe\x0f\x8a9
+refused 838784418ba0e41d139d09b8d800d84080497f864d833505b15fc17a8a9acac8b4c7602b89707f
