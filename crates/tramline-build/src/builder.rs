@@ -159,7 +159,9 @@ impl Builder {
         self
     }
 
-    /// Compiles `protos`: files, or directories with all their `.proto` files.
+    /// Compiles `protos`: files, directories with all their `.proto` files, or built-in files such as
+    /// `google/rpc/error_details.proto`. A relative path is looked for in the current directory (that of the crate, in
+    /// a build script), then in the include directories.
     ///
     /// # Errors
     ///
@@ -242,7 +244,8 @@ impl Builder {
 }
 
 fn announce_inputs<'a>(paths: impl IntoIterator<Item = &'a Path>) {
-    for path in paths {
+    // Built-in files are on no disk, and cargo takes a path that is missing for one that has changed.
+    for path in paths.into_iter().filter(|path| path.exists()) {
         println!("cargo:rerun-if-changed={}", path.display());
     }
 }

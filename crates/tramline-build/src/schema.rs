@@ -37,6 +37,7 @@ impl Schema {
         if let Some(missing) = requested.iter().find(|name| !files.iter().any(|file| file.name() == **name)) {
             return Err(Error::schema(format!("the descriptor set has no file `{missing}`")));
         }
+        check_links(&files)?;
         files.iter_mut().for_each(comments::sanitize);
         let generated = needed_files(&files, requested, config);
         Ok(Self { files, generated })
@@ -109,6 +110,25 @@ impl FileNames for FileDescriptorProto {
     fn package(&self) -> &str {
         self.package.as_deref().unwrap_or_default()
     }
+}
+
+/// Checks that a set which some other compiler wrote is whole: the message libraries take it for granted.
+fn check_links(files: &[FileDescriptorProto]) -> Result<(), Error> {
+    let declared_in = declarations(files);
+    for file in files {
+        let has_file = |name: &&String| files.iter().any(|other| other.name() == name.as_str());
+        if let Some(import) = file.dependency.iter().find(|name| !has_file(name)) {
+            let text = format!(
+                "{} imports `{import}`, which the descriptor set lacks: write it with all imports",
+                file.name()
+            );
+            return Err(Error::schema(text));
+        }
+        if let Some(missing) = references(file).into_iter().find(|name| !declared_in.contains_key(*name)) {
+            return Err(Error::schema(format!("{} uses `{missing}`, which the descriptor set lacks", file.name())));
+        }
+    }
+    Ok(())
 }
 
 /// The requested files and, of what they import, the files that declare a type in use.

@@ -183,13 +183,31 @@ pub struct Limits {
     pub unknown_fields_max: usize,
 }
 
+/// Least room for the elements of repeated fields and maps, in octets.
+const ELEMENT_MEMORY_MIN: usize = 32 * 1024 * 1024;
+
+/// How many octets of memory an octet of a message may become in elements, beyond the least room.
+const ELEMENT_MEMORY_FACTOR: usize = 8;
+
+impl Limits {
+    /// The same limits for messages of up to `len` octets, with room for their elements to match: eight times the
+    /// message, and never less than 32 MiB. A limit on messages that is raised must not fail at the elements.
+    #[must_use]
+    pub const fn with_message_len_max(mut self, len: usize) -> Self {
+        self.message_len_max = len;
+        let in_proportion = len.saturating_mul(ELEMENT_MEMORY_FACTOR);
+        self.element_memory_max = if in_proportion > ELEMENT_MEMORY_MIN { in_proportion } else { ELEMENT_MEMORY_MIN };
+        self
+    }
+}
+
 impl Default for Limits {
     /// Four MiB, a depth of 100, and eight times the longest message for its elements.
     fn default() -> Self {
         Limits {
             message_len_max: 4 * 1024 * 1024,
             depth_max: 100,
-            element_memory_max: 32 * 1024 * 1024,
+            element_memory_max: ELEMENT_MEMORY_MIN,
             unknown_fields_max: 1_000_000,
         }
     }

@@ -56,3 +56,15 @@ fn a_message_over_the_limit_is_refused_whoever_delivers_it() {
     let status = decoded::<Shape>(&octets, limits).unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
 }
+
+#[test]
+fn a_higher_message_limit_raises_the_memory_of_elements() {
+    let limits = Limits::default().with_message_len_max(64 * 1024 * 1024);
+    assert_eq!((limits.message_len_max, limits.element_memory_max), (64 * 1024 * 1024, 512 * 1024 * 1024));
+    assert_eq!(limits.with_message_len_max(1).element_memory_max, 32 * 1024 * 1024);
+    assert_eq!(Limits::default().with_message_len_max(4 * 1024 * 1024), Limits::default());
+    // Two million points of two octets each: more than the default has room for.
+    let points = b"\x32\x00".repeat(2 * 1024 * 1024);
+    let shape: Shape = decoded(&points, Limits::default().with_message_len_max(16 * 1024 * 1024)).unwrap();
+    assert_eq!(shape.points.len(), 2 * 1024 * 1024);
+}

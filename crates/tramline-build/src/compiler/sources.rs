@@ -5,6 +5,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use super::builtin;
 use crate::error::{Error, ErrorKind};
 
 /// What to compile and where its imports are looked for.
@@ -24,12 +25,13 @@ pub(crate) struct SourceFile {
 }
 
 impl Sources {
-    /// Resolves `paths`, files or whole directories, against `includes`; without includes, against the directory
-    /// that all files have in common.
+    /// Resolves `paths` against `includes`; without includes, against the directory that all files have in common.
+    ///
+    /// A path is a file, a whole directory, a file's name below an include directory, or that of a built-in file.
     pub(crate) fn new(paths: &[PathBuf], includes: &[PathBuf], protoc: Option<PathBuf>) -> Result<Self, Error> {
         let mut files = Vec::new();
         for path in paths {
-            collect(path, &mut files)?;
+            collect(&existing(path, includes), &mut files)?;
         }
         if files.is_empty() {
             return Err(Error::config("no .proto file was given"));
@@ -54,6 +56,9 @@ impl Sources {
 
 impl SourceFile {
     fn locate(path: PathBuf, includes: &[PathBuf]) -> Result<Self, Error> {
+        if let Some(name) = builtin_name(&path) {
+            return Ok(Self { name: name.to_owned(), path });
+        }
         let (include, name) = includes
             .iter()
             .find_map(|include| name_below(&path, include).map(|name| (include, name)))
@@ -71,7 +76,22 @@ impl SourceFile {
     }
 }
 
+/// `path`, or what it names below an include directory, as `protoc` takes its arguments, too.
+fn existing(path: &Path, includes: &[PathBuf]) -> PathBuf {
+    let below = || includes.iter().map(|include| include.join(path)).find(|path| path.exists());
+    if path.exists() { path.to_owned() } else { below().unwrap_or_else(|| path.to_owned()) }
+}
+
+/// The name of a built-in file, if `path` is one, and nothing on disk.
+fn builtin_name(path: &Path) -> Option<&str> {
+    path.to_str().filter(|name| builtin::text(name).is_some() && !path.exists())
+}
+
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    if builtin_name(path).is_some() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
     let metadata = fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
     if !metadata.is_dir() {
         files.push(path.to_owned());
@@ -97,7 +117,8 @@ fn default_include(paths: &[PathBuf], files: &[PathBuf]) -> PathBuf {
         return only.clone();
     }
     let mut shared: Option<PathBuf> = None;
-    for parent in files.iter().map(|file| file.parent().unwrap_or(Path::new(""))) {
+    let on_disk = files.iter().filter(|file| builtin_name(file).is_none());
+    for parent in on_disk.map(|file| file.parent().unwrap_or(Path::new(""))) {
         shared = Some(shared.map_or_else(|| parent.to_owned(), |shared| shared_start(&shared, parent)));
     }
     shared.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."))

@@ -109,3 +109,25 @@ fn a_damaged_descriptor_set() {
     let error = scratch.builder().compile_descriptor_set(scratch.proto("set.binpb")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Schema);
 }
+
+#[test]
+fn a_descriptor_set_without_its_imports() {
+    use prost::Message as _;
+    let scratch = Scratch::new(&[
+        ("a.proto", "syntax = \"proto3\";\nimport \"b.proto\";\nmessage A { B b = 1; }\n"),
+        ("b.proto", "syntax = \"proto3\";\nmessage B {}\n"),
+    ]);
+    let path = scratch.proto("set.binpb");
+    scratch.compile(&scratch.builder().file_descriptor_set_path(&path), &["a.proto"]).unwrap();
+    let mut set = prost_types::FileDescriptorSet::decode(std::fs::read(&path).unwrap().as_slice()).unwrap();
+    let error_of = |set: &prost_types::FileDescriptorSet, messages| {
+        std::fs::write(&path, set.encode_to_vec()).unwrap();
+        scratch.builder().messages(messages).compile_descriptor_set(&path).unwrap_err().to_string()
+    };
+    set.file.retain(|file| file.name() == "a.proto");
+    for messages in [Messages::Buffa, Prost] {
+        assert!(error_of(&set, messages).contains("a.proto imports `b.proto`, which the descriptor set lacks"));
+    }
+    set.file[0].dependency.clear();
+    assert!(error_of(&set, Prost).contains("a.proto uses `.B`, which the descriptor set lacks"));
+}

@@ -98,6 +98,16 @@ fn a_directory_stands_for_its_files() {
 }
 
 #[test]
+fn names_below_an_include_directory_and_built_in_files() {
+    let scratch = shop();
+    scratch.builder().compile(&["shop.proto", "google/rpc/error_details.proto"]).unwrap();
+    assert_eq!(names(&Output::read(&scratch.out())), ["_protos.rs", "google.rpc.rs", "parts.rs", "shop.rs"]);
+    let scratch = Scratch::new(&[]);
+    Builder::new().out_dir(scratch.out()).compile(&["google/rpc/status.proto"]).unwrap();
+    assert_eq!(names(&Output::read(&scratch.out())), ["_protos.rs", "google.rpc.rs"]);
+}
+
+#[test]
 fn a_file_that_is_right_is_not_written_again() {
     let scratch = shop();
     let path = scratch.out().join("shop.rs");

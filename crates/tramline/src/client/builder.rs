@@ -125,7 +125,7 @@ impl ChannelBuilder {
     /// Longest message that is received, after decompression, in octets; 4 MiB by default.
     #[must_use]
     pub fn message_len_max(mut self, len: usize) -> Self {
-        self.limits.message_len_max = len;
+        self.limits = self.limits.with_message_len_max(len);
         self
     }
 

@@ -176,7 +176,7 @@ impl ServerBuilder {
     /// set. Longer ones end their call with RESOURCE_EXHAUSTED.
     #[must_use]
     pub fn message_len_max(mut self, len: usize) -> Self {
-        self.limits.message_len_max = len;
+        self.limits = self.limits.with_message_len_max(len);
         self
     }
 
