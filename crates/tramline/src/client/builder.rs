@@ -17,6 +17,7 @@ use super::target::{Place, Security, Target};
 use crate::clock::Clock;
 use crate::compression;
 use crate::error::Error;
+use crate::interceptor::{Interceptor, Interceptors};
 use crate::io::InProcessConnector;
 #[cfg(feature = "tls")]
 use crate::tls::ClientTls;
@@ -56,6 +57,7 @@ pub struct ChannelBuilder {
     tls: Option<ClientTls>,
     resolver: Option<Arc<dyn ResolverFactory>>,
     balancer: Arc<dyn BalancerFactory>,
+    interceptors: Interceptors,
     backoff: BackoffPolicy,
     idle_timeout: Option<Duration>,
     clock: Clock,
@@ -78,6 +80,7 @@ impl ChannelBuilder {
             tls: None,
             resolver: None,
             balancer: LoadBalancing::PickFirst.factory(),
+            interceptors: Interceptors::default(),
             backoff: BackoffPolicy::default(),
             idle_timeout: Some(IDLE_TIMEOUT),
             clock: Clock::default(),
@@ -186,6 +189,13 @@ impl ChannelBuilder {
         self
     }
 
+    /// Puts an interceptor around every call, inside those that were added before.
+    #[must_use]
+    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
+        self.interceptors.push(interceptor);
+        self
+    }
+
     /// How long to wait between attempts to connect.
     #[must_use]
     pub fn backoff(mut self, policy: BackoffPolicy) -> Self {
@@ -285,6 +295,7 @@ impl ChannelBuilder {
             tls,
             resolver: self.resolver,
             balancer: self.balancer,
+            interceptors: Arc::new(self.interceptors),
             backoff: self.backoff,
             idle_timeout: self.idle_timeout,
             clock: self.clock,

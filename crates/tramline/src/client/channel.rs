@@ -97,7 +97,7 @@ impl Channel {
         request: impl Into<Request<Req>>,
     ) -> UnaryCall<Req, Res, C>
     where
-        C: Encode<Req> + Decode<Res>,
+        C: Encode<Req> + Decode<Res> + Default,
     {
         UnaryCall::new(self.router(), method, request.into())
     }

@@ -14,6 +14,7 @@ use super::resolver::ResolverFactory;
 use super::target::Target;
 use crate::clock::Clock;
 use crate::drive::transfer::Packing;
+use crate::interceptor::Interceptors;
 
 /// The settings of one channel.
 pub(crate) struct Profile {
@@ -36,6 +37,7 @@ pub(crate) struct Profile {
     pub(crate) tls: Option<crate::tls::ClientTls>,
     pub(crate) resolver: Option<Arc<dyn ResolverFactory>>,
     pub(crate) balancer: Arc<dyn BalancerFactory>,
+    pub(crate) interceptors: Arc<Interceptors>,
     pub(crate) backoff: BackoffPolicy,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) clock: Clock,

@@ -304,7 +304,7 @@ fn shut_down() -> Status {
     ConnectFailure::Shutdown.status("it was closed on this side")
 }
 
-fn no_runtime() -> Status {
+pub(super) fn no_runtime() -> Status {
     Status::internal(
         "the channel has no tokio runtime to run on: make its first call inside one (`#[tokio::main]`, `Runtime::block_on`)",
     )

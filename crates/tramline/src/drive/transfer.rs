@@ -49,6 +49,19 @@ impl Envelope {
     }
 }
 
+/// Appends one message that is encoded already, behind its prefix.
+pub(crate) fn wrap_into(
+    out: &mut Vec<u8>,
+    splices: &mut Splices,
+    packing: Packing,
+    message: Bytes,
+) -> Result<(), Status> {
+    encode_into(out, splices, packing, |sink| {
+        sink.splice(message);
+        Ok(())
+    })
+}
+
 /// Appends one envelope to `out`; long pieces go to `splices` with their place in `out`.
 pub(crate) fn encode_into(
     out: &mut Vec<u8>,

@@ -1,5 +1,6 @@
 //! Calls: how they are made, what carries them, how they end.
 
+mod intercepted;
 mod options;
 mod reply;
 mod requests;
@@ -8,6 +9,7 @@ mod streaming;
 mod ticket;
 mod unary;
 
+pub(crate) use intercepted::LateHooks;
 pub use reply::Reply;
 pub use requests::Requests;
 pub(crate) use shared::{Call, Place};

@@ -41,10 +41,7 @@ impl CallOptions {
         match self.into_head(profile, method.clone(), Metadata::new()) {
             Ok(head) => (head, None),
             Err(status) => {
-                let metadata = Metadata::new();
-                let head =
-                    CallHead { method, metadata, deadline: None, encoding: Encoding::Identity, waits_for_ready: false };
-                (head, Some(status))
+                (CallHead::empty(method), Some(status))
             }
         }
     }

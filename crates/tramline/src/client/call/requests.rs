@@ -7,9 +7,11 @@ use std::task::ready;
 use futures_core::Stream;
 use tramline_call::Status;
 
+use super::intercepted::{LateHooks, pass_request};
 use crate::drive::exchange::Exchange;
 use crate::drive::scope;
 use crate::drive::transfer::{self, EncodeFn, Packing};
+use crate::interceptor::encode_whole;
 
 /// The sending half of a streaming call, with back-pressure: [`send`](Self::send) waits
 /// while the server does not read.
@@ -33,6 +35,8 @@ pub struct Requests<T> {
     exchange: Arc<Exchange>,
     encode: EncodeFn<T>,
     packing: Packing,
+    /// Whom messages pass on their way, if there are interceptors.
+    hooks: Option<LateHooks>,
 }
 
 impl<T> fmt::Debug for Requests<T> {
@@ -43,7 +47,13 @@ impl<T> fmt::Debug for Requests<T> {
 
 impl<T> Requests<T> {
     pub(super) fn new(exchange: Arc<Exchange>, encode: EncodeFn<T>, packing: Packing) -> Self {
-        Requests { exchange, encode, packing }
+        Requests { exchange, encode, packing, hooks: None }
+    }
+
+    /// Messages pass interceptors on their way.
+    pub(super) fn through(mut self, hooks: LateHooks) -> Self {
+        self.hooks = Some(hooks);
+        self
     }
 
     /// Sends one message. The future is ready once the message is encoded and there is
@@ -65,13 +75,23 @@ impl<T> Requests<T> {
     }
 
     async fn send_packed(&self, message: &T, packing: Packing) -> Result<(), Status> {
+        if let Some(hooks) = &self.hooks {
+            let octets = encode_whole(|sink| (self.encode)(message, sink))?;
+            let octets = pass_request(hooks, &self.exchange, octets).await?;
+            self.until_ready().await?;
+            return self.exchange.push(|out, splices| transfer::wrap_into(out, splices, packing, octets));
+        }
+        self.until_ready().await?;
+        self.exchange
+            .push(|out, splices| transfer::encode_into(out, splices, packing, |sink| (self.encode)(message, sink)))
+    }
+
+    async fn until_ready(&self) -> Result<(), Status> {
         std::future::poll_fn(|cx| {
             ready!(scope::poll_message_budget(cx));
             self.exchange.poll_ready(cx)
         })
-        .await?;
-        self.exchange
-            .push(|out, splices| transfer::encode_into(out, splices, packing, |sink| (self.encode)(message, sink)))
+        .await
     }
 
     /// Sends what `messages` yields, until it ends.

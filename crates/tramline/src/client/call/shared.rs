@@ -26,6 +26,14 @@ pub(crate) struct CallHead {
     pub(crate) waits_for_ready: bool,
 }
 
+impl CallHead {
+    /// Of a call that is not sent.
+    pub(crate) fn empty(method: MethodInfo) -> Self {
+        let (metadata, encoding) = (Metadata::new(), Encoding::Identity);
+        CallHead { method, metadata, deadline: None, encoding, waits_for_ready: false }
+    }
+}
+
 /// Who carries the call.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {

@@ -7,10 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use futures_core::Stream;
 use tramline_call::codec::{Decode, Encode};
 use tramline_call::{Encoding, Method, MethodInfo, Status};
 
+use super::intercepted::Opening;
 use super::options::{CallOptions, call_settings};
 use super::reply::Reply;
 use super::requests::Requests;
@@ -19,14 +21,15 @@ use super::ticket::{Outbox, Ticket};
 use crate::client::router::Router;
 use crate::drive::exchange::Exchange;
 use crate::drive::transfer;
-use crate::request::Request;
+use crate::interceptor::encode_whole;
+use crate::request::{Extensions, Request};
 use crate::response::Response;
 use crate::streaming::Streaming;
 
 /// A streaming call that is not begun.
-struct Plan<Req, Res, C> {
-    router: Arc<Router>,
-    method: MethodInfo,
+pub(super) struct Plan<Req, Res, C> {
+    pub(super) router: Arc<Router>,
+    pub(super) method: MethodInfo,
     types: PhantomData<fn(Req, C) -> Res>,
 }
 
@@ -41,7 +44,7 @@ impl<Req, Res, C> Plan<Req, Res, C>
 where
     C: Encode<Req> + Decode<Res> + Default,
 {
-    fn new(router: Arc<Router>, method: &Method<Req, Res, C>) -> Self {
+    pub(super) fn new(router: Arc<Router>, method: &Method<Req, Res, C>) -> Self {
         Plan { router, method: method.info(), types: PhantomData }
     }
 
@@ -52,6 +55,32 @@ where
         Prepared { ticket: Ticket::new(call, Some(Arc::clone(&exchange)), Outbox::default()), exchange, encoding }
     }
 
+    /// A call with a stream of requests that passes interceptors before it begins.
+    fn start_intercepted(&self, head: CallHead) -> (Requests<Req>, Streaming<Res>) {
+        let packing = self.router.profile.packing(head.encoding);
+        let opening = Opening::new(Arc::clone(&self.router), head, Extensions::default(), None);
+        let (exchange, hooks) = opening.parts();
+        let replies = self.replies(&exchange).through_late(Arc::clone(&hooks));
+        let requests = Requests::new(exchange, transfer::encode_fn::<Req, C>(), packing).through(hooks);
+        opening.begin();
+        (requests, replies)
+    }
+
+    /// A call with one request message that passes interceptors before it begins.
+    pub(super) fn start_once_intercepted(
+        &self,
+        head: CallHead,
+        extensions: Extensions,
+        message: &Req,
+    ) -> Result<Streaming<Res>, Status> {
+        let octets = encode_whole(|sink| C::default().encode(message, sink))?;
+        let opening = Opening::new(Arc::clone(&self.router), head, extensions, Some(octets));
+        let (exchange, hooks) = opening.parts();
+        let replies = self.replies(&exchange).through_late(hooks);
+        opening.begin();
+        Ok(replies)
+    }
+
     fn replies(&self, exchange: &Arc<Exchange>) -> Streaming<Res> {
         let limits = self.router.profile.limits;
         Streaming::new(Arc::clone(exchange), transfer::decode_fn::<Res, C>(), limits).cancelling()
@@ -60,6 +89,9 @@ where
     /// Begins a call whose requests are a stream. One that cannot begin has failed already.
     fn start(self, options: CallOptions) -> (Requests<Req>, Streaming<Res>) {
         let (head, failure) = options.into_head_or_failed(&self.router.profile, self.method.clone());
+        if failure.is_none() && !self.router.profile.interceptors.is_empty() {
+            return self.start_intercepted(head);
+        }
         let Prepared { ticket, exchange, encoding } = self.prepare(head);
         match failure {
             None => self.router.submit(ticket),
@@ -108,9 +140,12 @@ where
     }
 
     fn begin(&mut self, request: Request<Req>) -> Result<Streaming<Res>, Status> {
-        let (metadata, _, message) = request.into_parts();
+        let (metadata, extensions, message) = request.into_parts();
         let profile = &self.plan.router.profile;
         let head = std::mem::take(&mut self.options).into_head(profile, self.plan.method.clone(), metadata)?;
+        if !profile.interceptors.is_empty() {
+            return self.plan.start_once_intercepted(head, extensions, &message);
+        }
         let packing = profile.packing(head.encoding);
         let Prepared { ticket, exchange, .. } = self.plan.prepare(head);
         let encode = transfer::encode_fn::<Req, C>();

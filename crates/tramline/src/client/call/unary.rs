@@ -2,25 +2,28 @@
 
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tramline_call::codec::{Decode, Encode, Frame};
-use tramline_call::{Method, MethodInfo, Status};
+use tramline_call::{Method, Status};
 
 use super::options::{CallOptions, call_settings};
+use super::reply::Reply;
 use super::shared::Call;
+use super::streaming::Plan;
 use super::ticket::{Outbox, ReplyBody, Ticket, UnaryReply};
 use crate::client::router::Router;
 use crate::drive::transfer::{self, Envelope};
 use crate::request::Request;
 use crate::response::Response;
 
-enum Stage<Req> {
+enum Stage<Req, Res> {
     Fresh(Request<Req>),
     Waiting(Arc<Call>),
+    /// With interceptors, a call is a stream of one message.
+    Passing(Box<Reply<Res>>),
     Done,
 }
 
@@ -28,17 +31,15 @@ enum Stage<Req> {
 /// after it, the call is cancelled.
 #[must_use = "a call is made when it is awaited"]
 pub struct UnaryCall<Req, Res, C> {
-    router: Arc<Router>,
-    method: MethodInfo,
+    plan: Plan<Req, Res, C>,
     codec: C,
     options: CallOptions,
-    stage: Stage<Req>,
-    types: PhantomData<fn() -> Res>,
+    stage: Stage<Req, Res>,
 }
 
 impl<Req, Res, C> fmt::Debug for UnaryCall<Req, Res, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnaryCall").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("UnaryCall").field("method", &self.plan.method).finish_non_exhaustive()
     }
 }
 
@@ -48,28 +49,31 @@ impl<Req, Res, C> UnaryCall<Req, Res, C> {
 
 impl<Req, Res, C> UnaryCall<Req, Res, C>
 where
-    C: Encode<Req> + Decode<Res>,
+    C: Encode<Req> + Decode<Res> + Default,
 {
     pub(crate) fn new(router: Arc<Router>, method: &Method<Req, Res, C>, request: Request<Req>) -> Self {
         UnaryCall {
-            router,
-            method: method.info(),
+            plan: Plan::new(router, method),
             codec: method.codec(),
             options: CallOptions::default(),
             stage: Stage::Fresh(request),
-            types: PhantomData,
         }
     }
 
     /// Encodes the request and sends it on its way.
-    fn begin(&mut self, request: Request<Req>) -> Result<Arc<Call>, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let head = std::mem::take(&mut self.options).into_head(&self.router.profile, self.method.clone(), metadata)?;
-        let packing = self.router.profile.packing(head.encoding);
+    fn begin(&mut self, request: Request<Req>) -> Result<Stage<Req, Res>, Status> {
+        let Plan { router, method, .. } = &self.plan;
+        let (metadata, extensions, message) = request.into_parts();
+        let head = std::mem::take(&mut self.options).into_head(&router.profile, method.clone(), metadata)?;
+        if !router.profile.interceptors.is_empty() {
+            let replies = self.plan.start_once_intercepted(head, extensions, &message)?;
+            return Ok(Stage::Passing(Box::new(Reply::new(replies))));
+        }
+        let packing = router.profile.packing(head.encoding);
         let outbox = Outbox::of_envelope(Envelope::encode(self.codec, &message, packing)?);
-        let call = Call::new(head, Arc::clone(&self.router));
-        self.router.submit(Ticket::new(Arc::clone(&call), None, outbox));
-        Ok(call)
+        let call = Call::new(head, Arc::clone(router));
+        router.submit(Ticket::new(Arc::clone(&call), None, outbox));
+        Ok(Stage::Waiting(call))
     }
 
     fn finish(&self, reply: UnaryReply) -> Result<Response<Res>, Status> {
@@ -78,7 +82,7 @@ where
             ReplyBody::Owned(octets) => Frame::Slice(octets),
             ReplyBody::Shared(octets) => Frame::Shared(octets.clone()),
         };
-        let limits = self.router.profile.limits;
+        let limits = self.plan.router.profile.limits;
         let message =
             transfer::decode(frame, compressed, encoding, limits, |frame, limits| self.codec.decode(frame, limits))?;
         Ok(Response::received(message, metadata, trailers).compressed(compressed))
@@ -87,7 +91,7 @@ where
 
 impl<Req, Res, C> Future for UnaryCall<Req, Res, C>
 where
-    C: Encode<Req> + Decode<Res>,
+    C: Encode<Req> + Decode<Res> + Default,
 {
     type Output = Result<Response<Res>, Status>;
 
@@ -96,14 +100,23 @@ where
         if let Stage::Fresh(_) = this.stage
             && let Stage::Fresh(request) = std::mem::replace(&mut this.stage, Stage::Done)
         {
-            this.stage = Stage::Waiting(this.begin(request)?);
+            this.stage = this.begin(request)?;
         }
-        let Stage::Waiting(call) = &this.stage else {
-            return Poll::Ready(Err(Status::internal("a call that has ended was polled again")));
-        };
-        let outcome = ready!(call.poll_outcome(cx));
-        this.stage = Stage::Done;
-        Poll::Ready(outcome.and_then(|reply| this.finish(reply)))
+        match &mut this.stage {
+            Stage::Waiting(call) => {
+                let outcome = ready!(call.poll_outcome(cx));
+                this.stage = Stage::Done;
+                Poll::Ready(outcome.and_then(|reply| this.finish(reply)))
+            }
+            Stage::Passing(reply) => {
+                let outcome = ready!(Pin::new(&mut **reply).poll(cx));
+                this.stage = Stage::Done;
+                Poll::Ready(outcome)
+            }
+            Stage::Fresh(_) | Stage::Done => {
+                Poll::Ready(Err(Status::internal("a call that has ended was polled again")))
+            }
+        }
     }
 }
 
