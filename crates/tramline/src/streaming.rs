@@ -96,8 +96,44 @@ impl<T> Streaming<T> {
         std::future::poll_fn(|cx| self.poll_metadata(cx)).await
     }
 
-    pub(crate) fn poll_metadata(&mut self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
+    pub(crate) fn poll_metadata(&mut self, cx: &mut Context<'_>) -> Poll<Result<Metadata, Status>> {
+        while self.passage.as_ref().is_some_and(|passage| passage.is_of_response())
+            && !self.exchange.has_received_head()
+        {
+            match &self.end {
+                Some(Ok(_)) => return Poll::Ready(Ok(Metadata::new())),
+                Some(Err(status)) => return Poll::Ready(Err(status.clone())),
+                None => {}
+            }
+            // Only an end can be under way before the head is there.
+            let _ = ready!(self.poll_passage(cx));
+            if self.end.is_none() {
+                match ready!(self.exchange.poll_head(cx)) {
+                    Ok(_) if self.exchange.has_received_head() => {}
+                    Ok(nothing) => return Poll::Ready(Ok(nothing)),
+                    Err(status) => self.start_end(Err(status)),
+                }
+            }
+        }
+        self.pass_head();
         self.exchange.poll_head(cx)
+    }
+
+    /// Takes the response's initial metadata past the interceptors, once.
+    fn pass_head(&self) {
+        if let Some(hooks) = self.passage.as_ref().and_then(|passage| passage.response_hooks())
+            && self.exchange.has_received_head()
+        {
+            hooks.response_metadata_once(|pass| self.exchange.change_received_head(pass));
+        }
+    }
+
+    fn start_end(&mut self, end: Result<Metadata, Status>) {
+        self.pass_head();
+        match &mut self.passage {
+            Some(passage) => passage.start_end(end),
+            None => self.end = Some(end),
+        }
     }
 
     /// The trailers, once [`message`](Self::message) has answered `None`.
@@ -115,8 +151,13 @@ impl<T> Streaming<T> {
     /// [`message`](Self::message) as a poll.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
         loop {
-            if let Some(message) = ready!(self.poll_passage(cx)).or_else(|| self.unpack()) {
-                return Poll::Ready(self.check(message).map(Some));
+            match ready!(self.poll_passage(cx)).or_else(|| self.unpack()) {
+                Some(Ok(message)) => return Poll::Ready(Ok(Some(message))),
+                Some(Err(status)) => {
+                    self.give_up(status);
+                    continue;
+                }
+                None => {}
             }
             if self.passage.as_ref().is_some_and(|passage| passage.is_busy()) {
                 continue;
@@ -130,15 +171,12 @@ impl<T> Streaming<T> {
             let spare = std::mem::take(&mut self.packed);
             match ready!(self.exchange.poll_take(cx, spare)) {
                 Ok(Batch::Packed(packed)) => self.packed = packed,
-                Ok(Batch::Single { compressed, message }) => {
-                    if let Some(message) = self.deliver(Frame::Shared(message), compressed) {
-                        return Poll::Ready(self.check(message).map(Some));
-                    }
-                }
-                Err(end) => match &mut self.passage {
-                    Some(passage) => passage.start_end(end),
-                    None => self.end = Some(end),
+                Ok(Batch::Single { compressed, message }) => match self.deliver(Frame::Shared(message), compressed) {
+                    Some(Ok(message)) => return Poll::Ready(Ok(Some(message))),
+                    Some(Err(status)) => self.give_up(status),
+                    None => {}
                 },
+                Err(end) => self.start_end(end),
             }
         }
     }
@@ -178,7 +216,8 @@ impl<T> Streaming<T> {
     /// Decodes a message, or sends it through the passage first.
     fn deliver(&mut self, frame: Frame<'_>, compressed: bool) -> Option<Result<T, Status>> {
         self.was_compressed = compressed;
-        if self.passage.is_none() {
+        self.pass_head();
+        if !self.passage.as_ref().is_some_and(|passage| passage.sees_messages()) {
             return Some(self.decode_with(frame, compressed, self.decode));
         }
         match (self.decode_with(frame, compressed, raw), &mut self.passage) {
@@ -196,13 +235,13 @@ impl<T> Streaming<T> {
         transfer::decode(frame, compressed, encoding, self.limits, decode)
     }
 
-    /// A message that cannot be read ends the stream.
-    fn check(&mut self, message: Result<T, Status>) -> Result<T, Status> {
-        message.inspect_err(|status| {
-            self.packed = Vec::new();
-            self.end = Some(Err(status.clone()));
-            self.exchange.abandon();
-        })
+    /// A message that cannot be read, or does not pass, ends the stream.
+    #[cold]
+    fn give_up(&mut self, status: Status) {
+        self.packed = Vec::new();
+        self.packed_at = 0;
+        self.exchange.abandon();
+        self.start_end(Err(status));
     }
 }
 

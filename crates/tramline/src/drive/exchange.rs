@@ -100,6 +100,21 @@ impl Exchange {
         self.inbound.lock().poll_head(cx)
     }
 
+    /// Changes the initial metadata that the peer sent, if it is there. No lock is held
+    /// meanwhile: `change` is an application's.
+    pub(crate) fn change_received_head(&self, change: impl FnOnce(&mut Metadata)) {
+        let head = self.inbound.lock().head.take();
+        if let Some(mut head) = head {
+            change(&mut head);
+            self.inbound.lock().head = Some(head);
+        }
+    }
+
+    /// Whether the peer's initial metadata is there.
+    pub(crate) fn has_received_head(&self) -> bool {
+        self.inbound.lock().head.is_some()
+    }
+
     /// How the peer compresses, once that is known.
     pub(crate) fn encoding(&self) -> Encoding {
         self.inbound.lock().encoding

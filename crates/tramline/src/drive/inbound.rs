@@ -32,7 +32,7 @@ pub(crate) struct Inbound {
     owed: VecDeque<usize>,
     len: usize,
     /// Initial metadata of a response.
-    head: Option<Metadata>,
+    pub(super) head: Option<Metadata>,
     pub(super) encoding: Encoding,
     end: Option<InboundEnd>,
     reader: Option<Waker>,

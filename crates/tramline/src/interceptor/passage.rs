@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use tokio::sync::SetOnce;
 use tramline_call::{Metadata, Status};
 
-use super::{BoxFuture, CallHooks, CallSide};
+use super::{BoxFuture, CallHooks};
 
 enum Work {
     Message(BoxFuture<'static, Result<Bytes, Status>>),
@@ -22,39 +23,72 @@ pub(crate) enum Passed {
     Nothing,
 }
 
+/// What the interceptors keep of a client's call, once they have seen its start; `None`
+/// if that never came to its end.
+pub(crate) type LateHooks = Arc<SetOnce<Option<Arc<CallHooks>>>>;
+
+enum Hooks {
+    /// A server's handler starts behind them.
+    OfRequest(Arc<CallHooks>),
+    /// A client's call begins behind them: nothing comes before they are there.
+    OfResponse(LateHooks),
+}
+
 /// Takes messages, one at a time, past the interceptors: on a server those of the
 /// request, on a client those of the response, and its end.
 pub(crate) struct Passage {
-    hooks: Arc<CallHooks>,
-    side: CallSide,
+    hooks: Hooks,
     work: Option<Work>,
 }
 
 impl Passage {
-    pub(crate) fn new(hooks: Arc<CallHooks>, side: CallSide) -> Box<Self> {
-        Box::new(Passage { hooks, side, work: None })
+    pub(crate) fn of_request(hooks: Arc<CallHooks>) -> Box<Self> {
+        Box::new(Passage { hooks: Hooks::OfRequest(hooks), work: None })
+    }
+
+    pub(crate) fn of_response(hooks: LateHooks) -> Box<Self> {
+        Box::new(Passage { hooks: Hooks::OfResponse(hooks), work: None })
+    }
+
+    pub(crate) fn is_of_response(&self) -> bool {
+        matches!(self.hooks, Hooks::OfResponse(_))
+    }
+
+    /// Those that see a response, if they let its call begin.
+    pub(crate) fn response_hooks(&self) -> Option<&Arc<CallHooks>> {
+        match &self.hooks {
+            Hooks::OfRequest(_) => None,
+            Hooks::OfResponse(hooks) => hooks.get()?.as_ref(),
+        }
+    }
+
+    /// Whether messages have to stop here at all.
+    pub(crate) fn sees_messages(&self) -> bool {
+        match &self.hooks {
+            Hooks::OfRequest(hooks) => hooks.sees_messages(),
+            Hooks::OfResponse(_) => self.response_hooks().is_some_and(|hooks| hooks.sees_messages()),
+        }
     }
 
     /// A message enters.
     pub(crate) fn start_message(&mut self, octets: Bytes) {
-        let hooks = Arc::clone(&self.hooks);
-        let side = self.side;
-        self.work = Some(Work::Message(Box::pin(async move {
-            match side {
-                CallSide::Server => hooks.request_message(octets).await,
-                CallSide::Client => hooks.response_message(octets).await,
+        let work: BoxFuture<'static, _> = match (&self.hooks, self.response_hooks().cloned()) {
+            (Hooks::OfRequest(hooks), _) => {
+                let hooks = Arc::clone(hooks);
+                Box::pin(async move { hooks.request_message(octets).await })
             }
-        })));
+            (Hooks::OfResponse(_), Some(hooks)) => Box::pin(async move { hooks.response_message(octets).await }),
+            (Hooks::OfResponse(_), None) => Box::pin(std::future::ready(Ok(octets))),
+        };
+        self.work = Some(Work::Message(work));
     }
 
-    /// The peer's side ended. A request's end is nothing that interceptors see.
+    /// The peer's side ended, or the call is given up. A request's end is nothing that
+    /// interceptors see.
     pub(crate) fn start_end(&mut self, end: Result<Metadata, Status>) {
-        let hooks = Arc::clone(&self.hooks);
-        let side = self.side;
+        let hooks = self.response_hooks().cloned();
         self.work = Some(Work::End(Box::pin(async move {
-            if side == CallSide::Server {
-                return end;
-            }
+            let Some(hooks) = hooks else { return end };
             let (outcome, trailers) = match end {
                 Ok(trailers) => (Ok(()), trailers),
                 Err(status) => (Err(status), Metadata::new()),

@@ -65,7 +65,7 @@ impl Passing {
     pub(super) fn messages<T>(&self, decode: DecodeFn<T>, hooks: &Arc<CallHooks>) -> Result<Streaming<T>, Status> {
         let messages = Streaming::new(self.exchange()?, decode, self.limits);
         if hooks.sees_messages() {
-            return Ok(messages.through(Passage::new(Arc::clone(hooks), CallSide::Server)));
+            return Ok(messages.through(Passage::of_request(Arc::clone(hooks))));
         }
         Ok(messages)
     }

@@ -10,6 +10,7 @@ mod client_channel;
 mod client_compression;
 mod client_deadlines;
 mod client_drop;
+mod client_interceptors;
 #[cfg(feature = "tls")]
 mod client_tls;
 mod http_door;

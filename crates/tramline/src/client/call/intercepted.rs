@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
-use tokio::sync::SetOnce;
 use tramline_call::codec::Frame;
 use tramline_call::{Encoding, Status, mapping};
 use tramline_h2::StreamKey;
@@ -17,13 +16,9 @@ use crate::drive::exchange::{Exchange, Notice, NoticeBoard};
 use crate::drive::leaf_lock::LeafLock;
 use crate::drive::scope;
 use crate::drive::transfer;
-use crate::interceptor::{CallHooks, CallSide, CallStart, Verdict};
+use crate::interceptor::{CallHooks, CallSide, CallStart, LateHooks, Verdict};
 use crate::request::Extensions;
 use crate::response::Response;
-
-/// What the interceptors keep of a call, once they have seen its start; `None` if that
-/// never came to its end.
-pub(crate) type LateHooks = Arc<SetOnce<Option<Arc<CallHooks>>>>;
 
 #[derive(Default)]
 struct LateCall {
@@ -106,8 +101,7 @@ impl Opening {
     async fn pass_start(&mut self) -> Result<(), Status> {
         let profile = Arc::clone(&self.router.profile);
         let method = self.head.method.clone();
-        let start =
-            CallStart::new(CallSide::Client, &method, &mut self.head.metadata, &mut self.extensions, None);
+        let start = CallStart::new(CallSide::Client, &method, &mut self.head.metadata, &mut self.extensions, None);
         let started = profile.interceptors.start(start);
         let (hooks, verdict) = match self.head.deadline {
             None => started.await,
@@ -133,7 +127,8 @@ impl Opening {
             self.exchange.push(|out, splices| transfer::wrap_into(out, splices, packing, message))?;
             self.exchange.finish();
         }
-        let head = std::mem::replace(&mut self.head, CallHead::empty(self.head.method.clone()));
+        let empty = CallHead::empty(self.head.method.clone());
+        let head = std::mem::replace(&mut self.head, empty);
         let call = Call::new(head, Arc::clone(&self.router));
         let is_wanted = self.board.attach(&call);
         let ticket = Ticket::new(call, Some(Arc::clone(&self.exchange)), Outbox::default());
@@ -150,7 +145,9 @@ impl Opening {
         let (messages, metadata, trailers) = response.into_parts();
         if self.head.method.kind().replies_once() && messages.len() != 1 {
             let count = messages.len();
-            return Err(Status::internal(format!("an interceptor answered with {count} messages, and the method has one")));
+            return Err(Status::internal(format!(
+                "an interceptor answered with {count} messages, and the method has one"
+            )));
         }
         self.exchange.set_received_head(metadata, Encoding::Identity);
         for message in messages {

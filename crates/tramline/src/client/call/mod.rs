@@ -9,7 +9,6 @@ mod streaming;
 mod ticket;
 mod unary;
 
-pub(crate) use intercepted::LateHooks;
 pub use reply::Reply;
 pub use requests::Requests;
 pub(crate) use shared::{Call, Place};

@@ -40,9 +40,7 @@ impl CallOptions {
     pub(crate) fn into_head_or_failed(self, profile: &Profile, method: MethodInfo) -> (CallHead, Option<Status>) {
         match self.into_head(profile, method.clone(), Metadata::new()) {
             Ok(head) => (head, None),
-            Err(status) => {
-                (CallHead::empty(method), Some(status))
-            }
+            Err(status) => (CallHead::empty(method), Some(status)),
         }
     }
 

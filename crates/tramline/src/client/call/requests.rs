@@ -7,11 +7,11 @@ use std::task::ready;
 use futures_core::Stream;
 use tramline_call::Status;
 
-use super::intercepted::{LateHooks, pass_request};
+use super::intercepted::pass_request;
 use crate::drive::exchange::Exchange;
 use crate::drive::scope;
 use crate::drive::transfer::{self, EncodeFn, Packing};
-use crate::interceptor::encode_whole;
+use crate::interceptor::{LateHooks, encode_whole};
 
 /// The sending half of a streaming call, with back-pressure: [`send`](Self::send) waits
 /// while the server does not read.

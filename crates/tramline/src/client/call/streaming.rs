@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use futures_core::Stream;
 use tramline_call::codec::{Decode, Encode};
 use tramline_call::{Encoding, Method, MethodInfo, Status};
@@ -21,7 +20,7 @@ use super::ticket::{Outbox, Ticket};
 use crate::client::router::Router;
 use crate::drive::exchange::Exchange;
 use crate::drive::transfer;
-use crate::interceptor::encode_whole;
+use crate::interceptor::{Passage, encode_whole};
 use crate::request::{Extensions, Request};
 use crate::response::Response;
 use crate::streaming::Streaming;
@@ -60,7 +59,7 @@ where
         let packing = self.router.profile.packing(head.encoding);
         let opening = Opening::new(Arc::clone(&self.router), head, Extensions::default(), None);
         let (exchange, hooks) = opening.parts();
-        let replies = self.replies(&exchange).through_late(Arc::clone(&hooks));
+        let replies = self.replies(&exchange).through(Passage::of_response(Arc::clone(&hooks)));
         let requests = Requests::new(exchange, transfer::encode_fn::<Req, C>(), packing).through(hooks);
         opening.begin();
         (requests, replies)
@@ -76,7 +75,7 @@ where
         let octets = encode_whole(|sink| C::default().encode(message, sink))?;
         let opening = Opening::new(Arc::clone(&self.router), head, extensions, Some(octets));
         let (exchange, hooks) = opening.parts();
-        let replies = self.replies(&exchange).through_late(hooks);
+        let replies = self.replies(&exchange).through(Passage::of_response(hooks));
         opening.begin();
         Ok(replies)
     }
