@@ -69,6 +69,10 @@ pub(crate) trait Side: Send + Unpin + 'static {
     fn next_deadline(&self) -> Option<Duration>;
     /// Whether anything is left that needs the connection.
     fn is_idle(&self) -> bool;
+    /// Whether tasks were spawned since this was asked last.
+    fn take_spawned(&mut self) -> bool {
+        false
+    }
     /// The connection is over.
     fn handle_close(&mut self, reason: &CloseReason);
 }
@@ -394,7 +398,14 @@ impl<S: Side> Future for Driver<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.turns(cx)
+        let polled = self.turns(cx);
+        if self.side.take_spawned() && polled.is_pending() {
+            // A task that was just spawned runs next on this thread, and tokio wakes no other
+            // thread for it. If it keeps the thread, the connection must be able to go on
+            // elsewhere: one more turn puts it where other threads look.
+            cx.waker().wake_by_ref();
+        }
+        polled
     }
 }
 

@@ -13,11 +13,17 @@ mod client_drop;
 mod client_interceptors;
 #[cfg(feature = "tls")]
 mod client_tls;
+mod dispatch;
 mod http_door;
 mod interceptors;
+mod limits;
+mod listeners;
+mod load;
 mod panics;
 mod raw_client;
 mod raw_server;
+#[cfg(feature = "tls")]
+mod server_tls;
 mod services;
 mod shutdown;
 mod streaming;

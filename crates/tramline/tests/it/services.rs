@@ -157,7 +157,8 @@ impl Running {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("it never was: {:?}", self.witness);
+        let witness = &self.witness;
+        panic!("it never was: {:?} alive, {:?} started", witness.alive, witness.started);
     }
 
     pub async fn until_alive(&self, count: usize) {

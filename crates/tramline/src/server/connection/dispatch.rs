@@ -140,6 +140,7 @@ impl ServerSide {
             tokio::spawn(task).abort_handle()
         };
         call.stage = Stage::Away(handle);
+        self.has_spawned |= dispatch == Dispatch::Spawn;
     }
 
     /// A handler on another task is done.

@@ -72,6 +72,8 @@ pub(crate) struct ServerSide {
     touched: Vec<StreamKey>,
     /// No call's deadline is earlier.
     earliest_deadline: Option<Duration>,
+    /// A handler was given a task of its own.
+    has_spawned: bool,
 }
 
 impl ServerSide {
@@ -91,6 +93,7 @@ impl ServerSide {
             budget: PollBudget::default(),
             touched: Vec::new(),
             earliest_deadline: None,
+            has_spawned: false,
         }
     }
 
@@ -164,6 +167,10 @@ impl Side for ServerSide {
 
     fn is_idle(&self) -> bool {
         self.calls.len() == 0
+    }
+
+    fn take_spawned(&mut self) -> bool {
+        std::mem::take(&mut self.has_spawned)
     }
 
     fn handle_close(&mut self, reason: &CloseReason) {
