@@ -43,8 +43,14 @@ impl ClosedStreams {
     }
 
     /// The stream `id` opens; those between it and the newest are skipped.
+    #[inline]
     pub(crate) fn open(&mut self, id: u32) {
         let count = id.saturating_sub(self.newest_id) / 2;
+        if count == 1 {
+            self.newest_id = id;
+            self.mark(id, Mark::None);
+            return;
+        }
         if count >= MEMORY_COUNT {
             self.words = [0; WORD_COUNT];
         } else {
@@ -53,6 +59,7 @@ impl ClosedStreams {
         self.newest_id = self.newest_id.max(id);
     }
 
+    #[inline]
     pub(crate) fn mark(&mut self, id: u32, mark: Mark) {
         let (word, shift) = Self::place(id);
         if let Some(word) = self.words.get_mut(word).filter(|_| self.newest_id.wrapping_sub(id) < 2 * MEMORY_COUNT) {

@@ -31,6 +31,7 @@ impl Store {
         self.len
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, id: u32, local: bool, send_window: u32, receive_window: u32) -> StreamKey {
         if self.len >= self.buckets.len() {
             self.grow();
@@ -59,6 +60,7 @@ impl Store {
         stream.next_in_bucket = core::mem::replace(first, slot);
     }
 
+    #[cold]
     fn grow(&mut self) {
         let count = (self.buckets.len() * 2).max(BUCKET_COUNT_MIN);
         self.buckets.clear();
@@ -72,6 +74,7 @@ impl Store {
     }
 
     /// The stream with this id, if it has a slot.
+    #[inline]
     pub(crate) fn find(&self, id: u32) -> Option<StreamKey> {
         let mut slot = *self.buckets.get(self.bucket(id))?;
         while let Some(stream) = self.slots.get(slot as usize) {
@@ -94,6 +97,7 @@ impl Store {
     }
 
     /// Frees the slot. False if the stream has none.
+    #[inline]
     pub(crate) fn remove(&mut self, key: StreamKey) -> bool {
         let Some(stream) = self.get_mut(key) else { return false };
         let next = stream.next_in_bucket;

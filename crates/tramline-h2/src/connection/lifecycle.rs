@@ -94,6 +94,7 @@ impl<C: Classifier> Connection<C> {
 
     /// A stream reached [`State::Closed`]: returns what it holds of the connection. What
     /// was delivered stays in the byte ledger until the driver releases or forgets it.
+    #[inline]
     pub(super) fn close(&mut self, key: StreamKey) {
         let Some(stream) = self.store.get_mut(key) else { return };
         self.queued_len -= stream.queue.len;
@@ -110,6 +111,7 @@ impl<C: Classifier> Connection<C> {
         }
     }
 
+    #[inline]
     fn remove_stream(&mut self, key: StreamKey) {
         self.store.remove(key);
         if self.store.len() == 0 && !self.timers.is_set(Timer::Rest) {
@@ -282,7 +284,7 @@ impl<C: Classifier> Connection<C> {
 
     /// Gives back the memory that only a busy connection needs.
     fn release_memory(&mut self) {
-        self.fields.shrink();
+        self.sections.shrink();
         self.store.shrink();
         self.schedule.shrink();
         self.pending.shrink_to_fit();

@@ -33,7 +33,7 @@ use crate::settings::{self, OfferedWindow, PeerSettings};
 use crate::store::Store;
 use crate::timer::{Timer, TimerTable};
 use receive::Partial;
-use receive_headers::OpenBlock;
+use receive_headers::{OpenBlock, Sections};
 
 /// Which side of the connection this engine is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,7 +152,7 @@ pub struct Connection<C: Classifier> {
 
     decoder: Decoder<C>,
     encoder: Encoder,
-    fields: FieldBlock<C::Token>,
+    sections: Sections<C::Token>,
     open_block: Option<OpenBlock>,
     partial: Option<Partial>,
 
@@ -200,7 +200,7 @@ impl<C: Classifier> Connection<C> {
             estimator: Estimator::new(config.stream_window_len, config.stream_window_len_max),
             decoder: Decoder::new(classifier, config.header_table_size as usize),
             encoder: Encoder::new(config.encoder_table_size_max),
-            fields: FieldBlock::new(),
+            sections: Sections::default(),
             open_block: None,
             partial: None,
             store: Store::default(),
@@ -251,7 +251,7 @@ impl<C: Classifier> Connection<C> {
     /// The fields of the last [`Event::Headers`] or [`Event::Trailers`].
     #[must_use]
     pub fn fields(&self) -> &FieldBlock<C::Token> {
-        &self.fields
+        self.sections.last()
     }
 
     /// The classifier that was given at the start.

@@ -56,8 +56,8 @@ impl<C: Classifier> Connection<C> {
             if !self.pending.is_empty() {
                 return Ok(self.pending.pop_front());
             }
-            if self.partial.is_some() {
-                if let Some(event) = self.continue_data(input) {
+            if let Some(partial) = self.partial.take() {
+                if let Some(event) = self.continue_data(partial, input) {
                     return Ok(Some(event));
                 }
                 if self.partial.is_some() {
@@ -70,10 +70,8 @@ impl<C: Classifier> Connection<C> {
             let Some(head) = FrameHead::parse(input) else { return Ok(None) };
             self.check_head(head)?;
             if head.kind == FrameKind::Data {
-                if !self.start_data(head, input)? {
-                    return Ok(None);
-                }
-                if let Some(event) = self.continue_data(input) {
+                let Some(partial) = self.start_data(head, input)? else { return Ok(None) };
+                if let Some(event) = self.continue_data(partial, input) {
                     return Ok(Some(event));
                 }
                 continue;

@@ -13,11 +13,15 @@ use crate::state::{Input, State, Violation};
 use crate::stream::ReceivePhase;
 
 impl<C: Classifier> Connection<C> {
-    /// Takes a DATA frame's head, and its pad length. False if that is not there yet.
-    pub(super) fn start_data(&mut self, head: FrameHead, input: &mut &[u8]) -> Result<bool, ConnectionError> {
+    /// Takes a DATA frame's head, and its pad length. `None` if that is not there yet.
+    pub(super) fn start_data(
+        &mut self,
+        head: FrameHead,
+        input: &mut &[u8],
+    ) -> Result<Option<Partial>, ConnectionError> {
         let is_padded = head.has(flags::PADDED);
         let front_len = HEAD_LEN + usize::from(is_padded && head.len > 0);
-        let Some((front, rest)) = input.split_at_checked(front_len) else { return Ok(false) };
+        let Some((front, rest)) = input.split_at_checked(front_len) else { return Ok(None) };
         let padding_len = match (is_padded, front.get(HEAD_LEN)) {
             (false, _) => 0,
             (true, Some(&len)) => usize::from(len) + 1,
@@ -36,8 +40,7 @@ impl<C: Classifier> Connection<C> {
         let key = self.accept_data(head, payload_len, end_stream)?;
         self.credit_padding(key, padding_len);
         let padding_left = padding_len.saturating_sub(1);
-        self.partial = Some(Partial { key, payload_left: payload_len, padding_left, end_stream });
-        Ok(true)
+        Ok(Some(Partial { key, payload_left: payload_len, padding_left, end_stream }))
     }
 
     /// The stream that takes the payload; `None` if nobody does.
@@ -53,8 +56,7 @@ impl<C: Classifier> Connection<C> {
         } else if !end_stream || found.is_none() {
             self.ledger.charge(Cost::EmptyData, self.now)?;
         }
-        let is_closed = |key: &StreamKey| self.store.get(*key).is_none_or(|s| s.state == State::Closed);
-        let Some(key) = found.filter(|key| !is_closed(key)) else {
+        let Some(key) = found else {
             return self.refuse_data(head.stream_id).map(|()| None);
         };
         match self.charge_data(key, head.len, payload_len, end_stream) {
@@ -66,7 +68,8 @@ impl<C: Classifier> Connection<C> {
                 }
                 Ok(None)
             }
-            Err(Violation::Local) => Ok(None),
+            // The slot of a closed stream is still held.
+            Err(Violation::Local) => self.refuse_data(head.stream_id).map(|()| None),
         }
     }
 
@@ -77,7 +80,9 @@ impl<C: Classifier> Connection<C> {
         payload_len: usize,
         end_stream: bool,
     ) -> Result<(), Violation> {
-        let Some(stream) = self.store.get_mut(key) else { return Err(Violation::Local) };
+        let Some(stream) = self.store.get_mut(key).filter(|s| s.state != State::Closed) else {
+            return Err(Violation::Local);
+        };
         let state = stream.state.next(Input::ReceiveData { end_stream })?;
         if !stream.receive_window.receive(flow_len) {
             return Err(Violation::Stream(Reason::FLOW_CONTROL_ERROR));
@@ -121,22 +126,29 @@ impl<C: Classifier> Connection<C> {
         self.ledger.charge(Cost::Reset, self.now)
     }
 
-    /// The next piece of a DATA frame that has begun.
-    pub(super) fn continue_data<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i>> {
-        let mut partial = self.partial?;
+    /// The next piece of a DATA frame that has begun; what is still to come is kept.
+    #[inline]
+    pub(super) fn continue_data<'i>(&mut self, mut partial: Partial, input: &mut &'i [u8]) -> Option<Event<'i>> {
         let (bytes, rest) = input.split_at(partial.payload_left.min(input.len()));
         *input = rest;
         partial.payload_left -= bytes.len();
         let is_last = partial.payload_left == 0;
-        let end_stream = is_last && partial.end_stream;
         let event = match partial.key {
-            Some(key) => self.deliver(key, bytes, end_stream),
+            Some(key) => self.deliver(key, bytes, is_last && partial.end_stream),
             None => {
                 self.give_back_window(bytes.len());
                 None
             }
         };
-        if is_last {
+        if !is_last || partial.padding_left > 0 {
+            self.keep_partial(partial, input);
+        }
+        event
+    }
+
+    /// A frame that goes on behind this input, or has padding.
+    fn keep_partial(&mut self, mut partial: Partial, input: &mut &[u8]) {
+        if partial.payload_left == 0 {
             // END_STREAM is told once, even while padding is still to come.
             partial.end_stream = false;
             partial.key = None;
@@ -144,8 +156,7 @@ impl<C: Classifier> Connection<C> {
             *input = &input[padding..];
             partial.padding_left -= padding;
         }
-        self.partial = (!is_last || partial.padding_left > 0).then_some(partial);
-        event
+        self.partial = (partial.payload_left > 0 || partial.padding_left > 0).then_some(partial);
     }
 
     fn deliver<'i>(&mut self, key: StreamKey, bytes: &'i [u8], end_stream: bool) -> Option<Event<'i>> {

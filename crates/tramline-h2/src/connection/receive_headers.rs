@@ -27,6 +27,37 @@ pub(super) struct OpenBlock {
     continuation_count: u32,
 }
 
+/// The last section, and the one before it. A block that begins like the one before the
+/// last finds its fields there already: a server's answers are heads and trailers by turns.
+#[derive(Debug)]
+pub(super) struct Sections<T> {
+    blocks: [FieldBlock<T>; 2],
+    is_second: bool,
+}
+
+impl<T: Copy> Default for Sections<T> {
+    fn default() -> Self {
+        Sections { blocks: [FieldBlock::new(), FieldBlock::new()], is_second: false }
+    }
+}
+
+impl<T: Copy> Sections<T> {
+    pub(super) fn last(&self) -> &FieldBlock<T> {
+        let [first, second] = &self.blocks;
+        if self.is_second { second } else { first }
+    }
+
+    fn next(&mut self) -> &mut FieldBlock<T> {
+        self.is_second = !self.is_second;
+        let [first, second] = &mut self.blocks;
+        if self.is_second { second } else { first }
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.blocks.iter_mut().for_each(FieldBlock::shrink);
+    }
+}
+
 /// What a valid section says beyond its fields.
 #[derive(Clone, Copy, Debug, Default)]
 struct Section {
@@ -95,9 +126,8 @@ impl<C: Classifier> Connection<C> {
         block: &[u8],
     ) -> Result<Option<Event<'i>>, ConnectionError> {
         self.timers.stop(Timer::HeaderBlock);
-        self.fields.clear();
         let limits = self.block_limits();
-        self.decoder.decode(block, limits, &mut self.fields).map_err(|error| match error {
+        self.decoder.decode(block, limits, self.sections.next()).map_err(|error| match error {
             HpackError::ListTooLong => ConnectionError::budget("field section far too long"),
             _ => ConnectionError::with_reason(Reason::COMPRESSION_ERROR, "invalid field block"),
         })?;
@@ -140,8 +170,8 @@ impl<C: Classifier> Connection<C> {
             self.ledger.charge(Cost::Reset, self.now)?;
             return Ok(None);
         }
-        let oversize = self.fields.oversize();
-        let section = check_section(&self.fields, Expected::Request).or(oversize.then(Section::default));
+        let oversize = self.sections.last().oversize();
+        let section = check_section(self.sections.last(), Expected::Request).or(oversize.then(Section::default));
         let key = self.insert_stream(stream_id, false);
         let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
         stream.state = if end_stream { State::HalfClosedRemote } else { State::Open };
@@ -191,8 +221,8 @@ impl<C: Classifier> Connection<C> {
         end_stream: bool,
         state: State,
     ) -> Result<Option<Event<'i>>, ConnectionError> {
-        let oversize = self.fields.oversize();
-        let section = check_section(&self.fields, Expected::Response).or(oversize.then(Section::default));
+        let oversize = self.sections.last().oversize();
+        let section = check_section(self.sections.last(), Expected::Response).or(oversize.then(Section::default));
         let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
         let Some(section) = section else { return self.stream_error(key, Reason::PROTOCOL_ERROR) };
         if section.is_informational {
@@ -217,8 +247,8 @@ impl<C: Classifier> Connection<C> {
         end_stream: bool,
         state: State,
     ) -> Result<Option<Event<'i>>, ConnectionError> {
-        let oversize = self.fields.oversize();
-        let is_valid = end_stream && check_section(&self.fields, Expected::Trailers).is_some();
+        let oversize = self.sections.last().oversize();
+        let is_valid = end_stream && check_section(self.sections.last(), Expected::Trailers).is_some();
         let is_complete = self.store.get(key).is_some_and(|s| s.content_length_left.unwrap_or(0) == 0);
         if !is_valid || !is_complete {
             return self.stream_error(key, Reason::PROTOCOL_ERROR);
@@ -260,6 +290,7 @@ fn strip_front(head: FrameHead, payload: &[u8]) -> Result<&[u8], ConnectionError
 
 /// The rules of a section as a whole (RFC 9113 §8.1, §8.3); those of single fields
 /// were checked when they entered the table. `None` is malformed.
+#[inline]
 fn check_section<T: Copy>(fields: &FieldBlock<T>, expected: Expected) -> Option<Section> {
     let seen = fields.section();
     let pseudo = seen & section::PSEUDO;

@@ -43,6 +43,23 @@ pub struct FieldBlock<T> {
     pub(super) tally: Tally,
     /// Fields that came when the section was over a limit.
     missing_count: usize,
+    front: Front,
+}
+
+/// Octets of a front that are remembered.
+const FRONT_LEN_MAX: usize = 24;
+
+/// The indices that a block begins with, and how far their fields reach. Peers repeat
+/// themselves: if the next block begins with the same indices and they still mean the
+/// same, these fields are there already.
+#[derive(Clone, Copy, Debug)]
+struct Front {
+    indices: [u8; FRONT_LEN_MAX],
+    len: u8,
+    table_version: u64,
+    field_count: u32,
+    octets_len: u32,
+    tally: Tally,
 }
 
 /// What is summed up over the fields of a section.
@@ -81,11 +98,20 @@ impl<T: Copy> FieldBlock<T> {
             octets: Vec::new(),
             tally: Tally { list_len: 0, section: 0, forbidden: 0, offences: 0 },
             missing_count: 0,
+            front: Front {
+                indices: [0; FRONT_LEN_MAX],
+                len: 0,
+                table_version: 0,
+                field_count: 0,
+                octets_len: 0,
+                tally: Tally { list_len: 0, section: 0, forbidden: 0, offences: 0 },
+            },
         }
     }
 
     /// Empties it, and keeps a moderate amount of memory.
     pub fn clear(&mut self) {
+        self.front.len = 0;
         self.fields.clear();
         self.octets.clear();
         if self.fields.capacity() > FIELDS_KEPT_MAX || self.octets.capacity() > OCTETS_KEPT_MAX {
@@ -96,8 +122,41 @@ impl<T: Copy> FieldBlock<T> {
         self.missing_count = 0;
     }
 
+    /// Keeps the fields of the front, if `block` begins with it and the table is the same:
+    /// returns its length. Otherwise, empties the block.
+    #[inline]
+    pub(super) fn begin(&mut self, block: &[u8], table_version: u64) -> usize {
+        let len = usize::from(self.front.len);
+        let is_same = len > 0
+            && self.front.table_version == table_version
+            && block.get(..len).is_some_and(|front| Some(front) == self.front.indices.get(..len));
+        if !is_same {
+            self.clear();
+            return 0;
+        }
+        self.fields.truncate(self.front.field_count as usize);
+        self.octets.truncate(self.front.octets_len as usize);
+        self.tally = self.front.tally;
+        self.missing_count = 0;
+        len
+    }
+
+    /// The fields that are here came of `indices` alone.
+    pub(super) fn remember_front(&mut self, indices: &[u8], table_version: u64) {
+        let Some(front) = self.front.indices.get_mut(..indices.len()).filter(|_| self.missing_count == 0) else {
+            return;
+        };
+        front.copy_from_slice(indices);
+        self.front.len = indices.len() as u8;
+        self.front.table_version = table_version;
+        self.front.field_count = self.fields.len() as u32;
+        self.front.octets_len = self.octets.len() as u32;
+        self.front.tally = self.tally;
+    }
+
     /// Gives back all memory that is not in use.
     pub(crate) fn shrink(&mut self) {
+        self.clear();
         self.fields.shrink_to_fit();
         self.octets.shrink_to_fit();
     }
@@ -142,7 +201,7 @@ impl<T: Copy> FieldBlock<T> {
     }
 
     /// Adds a field with its octets.
-    #[inline]
+    #[inline(never)]
     pub fn push(&mut self, kind: FieldKind, token: T, name: &[u8], value: &[u8]) {
         let start = self.octets.len() as u32;
         self.octets.extend_from_slice(name);
@@ -152,7 +211,7 @@ impl<T: Copy> FieldBlock<T> {
     }
 
     /// Adds a field whose name and value stand side by side.
-    #[inline]
+    #[inline(never)]
     pub(super) fn push_joined(&mut self, kind: FieldKind, token: T, octets: &[u8], name_len: usize) {
         let start = self.octets.len() as u32;
         self.octets.extend_from_slice(octets);

@@ -124,7 +124,8 @@ impl<C: Classifier> Decoder<C> {
         self.awaits_size_update |= size_max < self.table.size_max();
     }
 
-    /// Decodes one complete block. The table keeps step whatever the single fields are.
+    /// Decodes one complete block into `out`, which is this decoder's alone. The table
+    /// keeps step whatever the single fields are.
     ///
     /// # Errors
     /// The table can no longer be in step with the peer's, or the section is over the
@@ -135,11 +136,20 @@ impl<C: Classifier> Decoder<C> {
         limits: BlockLimits,
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
-        let mut input = block;
-        self.decode_size_updates(&mut input)?;
+        let front_len = out.begin(block, self.table.version());
+        let mut input = block.get(front_len..).unwrap_or_default();
+        if front_len == 0 {
+            self.decode_size_updates(&mut input)?;
+        }
         while let Some(&first) = input.first() {
             match first {
-                0x80..=0xfe => self.decode_run(&mut input, &limits, out)?,
+                0x80..=0xfe => {
+                    let before = input;
+                    self.decode_run(&mut input, &limits, out)?;
+                    if before.len() == block.len() {
+                        out.remember_front(&before[..before.len() - input.len()], self.table.version());
+                    }
+                }
                 0xff => {
                     let index = integer::decode(&mut input, 7).ok_or(HpackError::Malformed)?;
                     let mut tally = out.tally;
@@ -174,7 +184,14 @@ impl<C: Classifier> Decoder<C> {
     }
 
     /// RFC 7541 §4.2, §6.3: at the start of a block, and not above what we allow.
+    #[inline]
     fn decode_size_updates(&mut self, input: &mut &[u8]) -> Result<(), HpackError> {
+        let is_update = input.first().is_some_and(|first| first & 0xe0 == 0x20);
+        if is_update || self.awaits_size_update { self.take_size_updates(input) } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn take_size_updates(&mut self, input: &mut &[u8]) -> Result<(), HpackError> {
         let mut has_some = false;
         while input.first().is_some_and(|first| first & 0xe0 == 0x20) {
             let size_max = integer::decode(input, 5).ok_or(HpackError::Malformed)?;
@@ -228,7 +245,7 @@ impl<C: Classifier> Decoder<C> {
         let (name, value) = static_table::get(index).ok_or(HpackError::InvalidIndex)?;
         let mark = match self.complete.get(index - 1) {
             Some(mark) => *mark,
-            None => Mark::of(&self.classifier, name, value),
+            None => self.mark_static(name, value),
         };
         tally.add(mark.effect, name.len() + value.len());
         if !out.has_room(tally, limits) {
@@ -242,7 +259,15 @@ impl<C: Classifier> Decoder<C> {
         Ok(())
     }
 
+    /// A static entry without a value of its own, which peers hardly ever refer to.
+    #[cold]
+    #[inline(never)]
+    fn mark_static(&self, name: &[u8], value: &[u8]) -> Mark<C::Token> {
+        Mark::of(&self.classifier, name, value)
+    }
+
     /// RFC 7541 §6.2.
+    #[inline(never)]
     fn decode_literal(
         &mut self,
         input: &mut &[u8],

@@ -73,11 +73,13 @@ pub(super) struct Ring<T> {
     size_max: usize,
     /// Entries that were ever inserted; each is named by its number in this count.
     inserted: u32,
+    /// Counts changes: while it stands still, every index means what it meant.
+    version: u64,
 }
 
 impl<T: Copy> Ring<T> {
     pub(super) fn new(size_max: usize) -> Self {
-        Ring { octets: Vec::new(), base: 0, slots: Vec::new(), first: 0, size: 0, size_max, inserted: 0 }
+        Ring { octets: Vec::new(), base: 0, slots: Vec::new(), first: 0, size: 0, size_max, inserted: 0, version: 0 }
     }
 
     pub(super) fn size_max(&self) -> usize {
@@ -88,7 +90,12 @@ impl<T: Copy> Ring<T> {
         self.size
     }
 
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
     pub(super) fn set_size_max(&mut self, size_max: usize) {
+        self.version += 1;
         self.size_max = size_max;
         self.evict(0);
         if self.size == 0 {
@@ -102,6 +109,7 @@ impl<T: Copy> Ring<T> {
     /// Adds an entry as the newest, and names it; one that is too long empties the table
     /// (RFC 7541 §4.4).
     pub(super) fn insert(&mut self, name: &[u8], value: &[u8], mark: T) -> Option<u32> {
+        self.version += 1;
         let size = name.len() + value.len() + ENTRY_OVERHEAD_LEN;
         self.evict(size);
         if size > self.size_max {

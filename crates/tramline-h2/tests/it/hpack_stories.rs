@@ -33,7 +33,7 @@ fn unescape(text: &str) -> Vec<u8> {
     let mut octets = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
         octets.push(u8::from_str_radix(&part[..2], 16).unwrap());
-        octets.extend_from_slice(part[2..].as_bytes());
+        octets.extend_from_slice(&part.as_bytes()[2..]);
     }
     octets
 }
