@@ -9,18 +9,18 @@ use tramline::{Channel, Code, Method, MethodKind};
 
 use crate::services::{CHAT, COUNT, ECHO, FAIL, PANIC, Running, SLEEP, SUM, serve};
 
-pub const ECHO_METHOD: Method<Bytes, Bytes, Raw> = Method::unary(ECHO, Raw);
-pub const SLEEP_METHOD: Method<Bytes, Bytes, Raw> = Method::unary(SLEEP, Raw);
-pub const FAIL_METHOD: Method<Bytes, Bytes, Raw> = Method::unary(FAIL, Raw);
-pub const COUNT_METHOD: Method<Bytes, Bytes, Raw> = Method::server_streaming(COUNT, Raw);
-pub const SUM_METHOD: Method<Bytes, Bytes, Raw> = Method::client_streaming(SUM, Raw);
-pub const CHAT_METHOD: Method<Bytes, Bytes, Raw> = Method::bidi_streaming(CHAT, Raw);
+pub(crate) const ECHO_METHOD: Method<Bytes, Bytes, Raw> = Method::unary(ECHO, Raw);
+pub(crate) const SLEEP_METHOD: Method<Bytes, Bytes, Raw> = Method::unary(SLEEP, Raw);
+pub(crate) const FAIL_METHOD: Method<Bytes, Bytes, Raw> = Method::unary(FAIL, Raw);
+pub(crate) const COUNT_METHOD: Method<Bytes, Bytes, Raw> = Method::server_streaming(COUNT, Raw);
+pub(crate) const SUM_METHOD: Method<Bytes, Bytes, Raw> = Method::client_streaming(SUM, Raw);
+pub(crate) const CHAT_METHOD: Method<Bytes, Bytes, Raw> = Method::bidi_streaming(CHAT, Raw);
 
-pub fn channel(server: &Running) -> Channel {
+pub(crate) fn channel(server: &Running) -> Channel {
     Channel::new(&format!("ipv4:{}", server.address)).unwrap()
 }
 
-pub fn bytes(text: &str) -> Bytes {
+pub(crate) fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 

@@ -1,7 +1,5 @@
 //! The server as a peer sees it: a raw HTTP/2 client on the other side of a socket.
 //! The client as a peer sees it: a raw server. And both together.
-#![allow(clippy::unwrap_used, reason = "a test that meets an error should fail")]
-#![allow(unreachable_pub, reason = "what the tests share is public among them")]
 
 mod cancellation;
 mod client_answers;

@@ -13,33 +13,33 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came on one stream.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
-    pub head: HashMap<String, String>,
-    pub data: Vec<u8>,
-    pub trailers: HashMap<String, String>,
-    pub reset: Option<Reason>,
+pub(crate) struct Answer {
+    pub(crate) head: HashMap<String, String>,
+    pub(crate) data: Vec<u8>,
+    pub(crate) trailers: HashMap<String, String>,
+    pub(crate) reset: Option<Reason>,
     /// The peer ended its side in order.
-    pub ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl Answer {
     /// `grpc-status`, wherever it stands.
-    pub fn status(&self) -> u32 {
+    pub(crate) fn status(&self) -> u32 {
         let field = self.trailers.get("grpc-status").or_else(|| self.head.get("grpc-status"));
         field.unwrap_or_else(|| panic!("no grpc-status: {self:?}")).parse().unwrap()
     }
 
     /// `grpc-message`, wherever it stands.
-    pub fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         self.trailers.get("grpc-message").or_else(|| self.head.get("grpc-message")).map_or("", String::as_str)
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.ended || self.reset.is_some()
     }
 
     /// The messages, uncompressed ones.
-    pub fn messages(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn messages(&self) -> Vec<Vec<u8>> {
         let mut rest = &self.data[..];
         let mut all = Vec::new();
         while let [0, a, b, c, d, after @ ..] = rest {
@@ -53,27 +53,27 @@ impl Answer {
 }
 
 /// A message behind its prefix.
-pub fn envelope(message: &[u8]) -> Vec<u8> {
+pub(crate) fn envelope(message: &[u8]) -> Vec<u8> {
     let mut octets = vec![0];
     octets.extend_from_slice(&(message.len() as u32).to_be_bytes());
     octets.extend_from_slice(message);
     octets
 }
 
-pub struct RawClient<T = TcpStream> {
+pub(crate) struct RawClient<T = TcpStream> {
     io: T,
     engine: Connection<Opaque>,
     carry: Vec<u8>,
     start: Instant,
     answers: HashMap<u32, Answer>,
-    pub goaways: Vec<(u32, Reason)>,
+    pub(crate) goaways: Vec<(u32, Reason)>,
     /// Window is given back as data arrives.
-    pub releases: bool,
-    pub is_closed: bool,
+    pub(crate) releases: bool,
+    pub(crate) is_closed: bool,
 }
 
 impl RawClient {
-    pub async fn connect(address: SocketAddr) -> RawClient {
+    pub(crate) async fn connect(address: SocketAddr) -> RawClient {
         let io = TcpStream::connect(address).await.unwrap();
         io.set_nodelay(true).unwrap();
         let mut client = RawClient::over(io, Config::default());
@@ -83,7 +83,7 @@ impl RawClient {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
-    pub fn over(io: T, config: Config) -> RawClient<T> {
+    pub(crate) fn over(io: T, config: Config) -> RawClient<T> {
         RawClient {
             io,
             engine: Connection::new(Role::Client, config, Opaque, Duration::ZERO),
@@ -97,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
     }
 
     /// Waits for the server's SETTINGS.
-    pub async fn settle(&mut self) {
+    pub(crate) async fn settle(&mut self) {
         while !self.engine.is_settled() {
             assert!(self.receive().await, "the server closed before its SETTINGS");
         }
@@ -107,13 +107,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
         self.start.elapsed()
     }
 
-    pub fn engine(&mut self) -> &mut Connection<Opaque> {
+    pub(crate) fn engine(&mut self) -> &mut Connection<Opaque> {
         &mut self.engine
     }
 
     /// Opens a stream with an ordinary gRPC head and some fields of the test's own,
     /// which replace ordinary ones of the same name.
-    pub fn open(&mut self, path: &str, own: &[(&str, &str)], end_stream: bool) -> StreamKey {
+    pub(crate) fn open(&mut self, path: &str, own: &[(&str, &str)], end_stream: bool) -> StreamKey {
         let ordinary = [
             (":method", "POST"),
             (":scheme", "http"),
@@ -137,18 +137,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
         stream.unwrap()
     }
 
-    pub fn send(&mut self, stream: StreamKey, octets: &[u8], end_stream: bool) {
+    pub(crate) fn send(&mut self, stream: StreamKey, octets: &[u8], end_stream: bool) {
         self.engine.send_data(stream, octets.to_vec().into(), end_stream).unwrap();
     }
 
     /// A unary request, on its way with the next flush.
-    pub fn call(&mut self, path: &str, own: &[(&str, &str)], message: &[u8]) -> StreamKey {
+    pub(crate) fn call(&mut self, path: &str, own: &[(&str, &str)], message: &[u8]) -> StreamKey {
         let stream = self.open(path, own, false);
         self.send(stream, &envelope(message), true);
         stream
     }
 
-    pub async fn flush(&mut self) {
+    pub(crate) async fn flush(&mut self) {
         loop {
             let now = self.now();
             let output = self.engine.poll_output(now);
@@ -164,12 +164,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
     }
 
     /// Writes octets that are no engine's.
-    pub async fn write_raw(&mut self, octets: &[u8]) {
+    pub(crate) async fn write_raw(&mut self, octets: &[u8]) {
         self.io.write_all(octets).await.unwrap();
     }
 
     /// One read and what it brings. False at the end.
-    pub async fn receive(&mut self) -> bool {
+    pub(crate) async fn receive(&mut self) -> bool {
         self.flush().await;
         let mut buffer = vec![0; 64 * 1024];
         let len = match tokio::time::timeout(PATIENCE, self.io.read(&mut buffer)).await {
@@ -225,12 +225,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
     }
 
     /// What has come on a stream so far.
-    pub fn seen(&self, stream: StreamKey) -> Answer {
+    pub(crate) fn seen(&self, stream: StreamKey) -> Answer {
         self.answers.get(&stream.id()).cloned().unwrap_or_default()
     }
 
     /// Waits until what came on a stream is `enough`.
-    pub async fn until(&mut self, stream: StreamKey, enough: impl Fn(&Answer) -> bool) -> Answer {
+    pub(crate) async fn until(&mut self, stream: StreamKey, enough: impl Fn(&Answer) -> bool) -> Answer {
         loop {
             let answer = self.seen(stream);
             if enough(&answer) {
@@ -241,18 +241,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
     }
 
     /// The whole answer.
-    pub async fn answer(&mut self, stream: StreamKey) -> Answer {
+    pub(crate) async fn answer(&mut self, stream: StreamKey) -> Answer {
         self.until(stream, Answer::is_over).await
     }
 
     /// The whole answer to one unary call.
-    pub async fn unary(&mut self, path: &str, message: &[u8]) -> Answer {
+    pub(crate) async fn unary(&mut self, path: &str, message: &[u8]) -> Answer {
         let stream = self.call(path, &[], message);
         self.answer(stream).await
     }
 
     /// Reads until the server closes.
-    pub async fn until_closed(&mut self) {
+    pub(crate) async fn until_closed(&mut self) {
         while self.receive().await {}
     }
 }

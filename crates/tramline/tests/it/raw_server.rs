@@ -12,23 +12,23 @@ use tramline_h2::{Config, Connection, Event, FieldWriter, Indexing, Reason, Role
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub struct RawServer {
+pub(crate) struct RawServer {
     listener: TcpListener,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl RawServer {
-    pub async fn bind() -> RawServer {
+    pub(crate) async fn bind() -> RawServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         RawServer { listener, address }
     }
 
-    pub async fn accept(&self) -> RawPeer {
+    pub(crate) async fn accept(&self) -> RawPeer {
         self.accept_with(|_| {}).await
     }
 
-    pub async fn accept_with(&self, change: impl FnOnce(&mut Config)) -> RawPeer {
+    pub(crate) async fn accept_with(&self, change: impl FnOnce(&mut Config)) -> RawPeer {
         let (io, _) = self.listener.accept().await.unwrap();
         io.set_nodelay(true).unwrap();
         let mut config = Config::default();
@@ -45,35 +45,35 @@ impl RawServer {
     }
 
     /// A connection's octets, without an engine.
-    pub async fn accept_octets(&self) -> TcpStream {
+    pub(crate) async fn accept_octets(&self) -> TcpStream {
         self.listener.accept().await.unwrap().0
     }
 }
 
 /// What came on one stream.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
-    pub fields: Vec<(String, String)>,
-    pub data: Vec<u8>,
-    pub ended: bool,
-    pub reset: Option<Reason>,
+pub(crate) struct Request {
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) data: Vec<u8>,
+    pub(crate) ended: bool,
+    pub(crate) reset: Option<Reason>,
 }
 
 impl Request {
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(other, _)| other == name).map(|(_, value)| &value[..])
     }
 }
 
 /// One connection of the client under test.
-pub struct RawPeer {
+pub(crate) struct RawPeer {
     io: TcpStream,
     engine: Connection<Opaque>,
     carry: Vec<u8>,
     start: Instant,
     heads: VecDeque<StreamKey>,
     requests: HashMap<u32, Request>,
-    pub has_goaway: bool,
+    pub(crate) has_goaway: bool,
 }
 
 fn write(writer: &mut FieldWriter<'_>, fields: &[(&str, &str)]) {
@@ -81,12 +81,12 @@ fn write(writer: &mut FieldWriter<'_>, fields: &[(&str, &str)]) {
 }
 
 impl RawPeer {
-    pub fn engine(&mut self) -> &mut Connection<Opaque> {
+    pub(crate) fn engine(&mut self) -> &mut Connection<Opaque> {
         &mut self.engine
     }
 
     /// The next request, once its head is there.
-    pub async fn head(&mut self) -> StreamKey {
+    pub(crate) async fn head(&mut self) -> StreamKey {
         while self.heads.is_empty() {
             assert!(self.receive().await, "the client closed");
         }
@@ -94,17 +94,17 @@ impl RawPeer {
     }
 
     /// The next request, once all of it is there.
-    pub async fn request(&mut self) -> StreamKey {
+    pub(crate) async fn request(&mut self) -> StreamKey {
         let stream = self.head().await;
         self.until(stream, |request| request.ended).await;
         stream
     }
 
-    pub fn seen(&self, stream: StreamKey) -> Request {
+    pub(crate) fn seen(&self, stream: StreamKey) -> Request {
         self.requests.get(&stream.id()).cloned().unwrap_or_default()
     }
 
-    pub async fn until(&mut self, stream: StreamKey, enough: impl Fn(&Request) -> bool) -> Request {
+    pub(crate) async fn until(&mut self, stream: StreamKey, enough: impl Fn(&Request) -> bool) -> Request {
         loop {
             let request = self.seen(stream);
             if enough(&request) {
@@ -114,25 +114,25 @@ impl RawPeer {
         }
     }
 
-    pub fn send_head(&mut self, stream: StreamKey, fields: &[(&str, &str)], end_stream: bool) {
+    pub(crate) fn send_head(&mut self, stream: StreamKey, fields: &[(&str, &str)], end_stream: bool) {
         self.engine.send_headers(stream, end_stream, |writer| write(writer, fields)).unwrap();
     }
 
     /// An ordinary head.
-    pub fn send_ok_head(&mut self, stream: StreamKey) {
+    pub(crate) fn send_ok_head(&mut self, stream: StreamKey) {
         self.send_head(stream, &[(":status", "200"), ("content-type", "application/grpc")], false);
     }
 
-    pub fn send(&mut self, stream: StreamKey, octets: &[u8], end_stream: bool) {
+    pub(crate) fn send(&mut self, stream: StreamKey, octets: &[u8], end_stream: bool) {
         self.engine.send_data(stream, octets.to_vec().into(), end_stream).unwrap();
     }
 
-    pub fn send_trailers(&mut self, stream: StreamKey, fields: &[(&str, &str)]) {
+    pub(crate) fn send_trailers(&mut self, stream: StreamKey, fields: &[(&str, &str)]) {
         self.engine.send_headers(stream, true, |writer| write(writer, fields)).unwrap();
     }
 
     /// A whole reply in order, to a request that is there.
-    pub async fn reply(&mut self, stream: StreamKey, message: &[u8]) {
+    pub(crate) async fn reply(&mut self, stream: StreamKey, message: &[u8]) {
         self.send_ok_head(stream);
         self.send(stream, &crate::raw_client::envelope(message), false);
         self.send_trailers(stream, &[("grpc-status", "0")]);
@@ -140,12 +140,12 @@ impl RawPeer {
         self.flush().await;
     }
 
-    pub async fn reset(&mut self, stream: StreamKey, reason: Reason) {
+    pub(crate) async fn reset(&mut self, stream: StreamKey, reason: Reason) {
         self.engine.reset(stream, reason);
         self.flush().await;
     }
 
-    pub async fn flush(&mut self) {
+    pub(crate) async fn flush(&mut self) {
         loop {
             let now = self.start.elapsed();
             let output = self.engine.poll_output(now);
@@ -159,13 +159,13 @@ impl RawPeer {
     }
 
     /// Writes octets that are no engine's.
-    pub async fn write_raw(&mut self, octets: &[u8]) {
+    pub(crate) async fn write_raw(&mut self, octets: &[u8]) {
         self.flush().await;
         self.io.write_all(octets).await.unwrap();
     }
 
     /// GOAWAY with any last stream.
-    pub async fn go_away(&mut self, last_stream_id: u32, reason: u32) {
+    pub(crate) async fn go_away(&mut self, last_stream_id: u32, reason: u32) {
         let mut frame = vec![0, 0, 8, 7, 0, 0, 0, 0, 0];
         frame.extend_from_slice(&last_stream_id.to_be_bytes());
         frame.extend_from_slice(&reason.to_be_bytes());
@@ -173,7 +173,7 @@ impl RawPeer {
     }
 
     /// One read and what it brings. False at the end.
-    pub async fn receive(&mut self) -> bool {
+    pub(crate) async fn receive(&mut self) -> bool {
         self.flush().await;
         let mut buffer = vec![0; 64 * 1024];
         let len = match tokio::time::timeout(PATIENCE, self.io.read(&mut buffer)).await {
@@ -220,7 +220,7 @@ impl RawPeer {
     }
 
     /// Reads until the client closes.
-    pub async fn until_closed(&mut self) {
+    pub(crate) async fn until_closed(&mut self) {
         while self.receive().await {}
     }
 }

@@ -10,31 +10,31 @@ use tramline::codec::Raw;
 use tramline::server::{Routes, ServerBuilder, ServerHandle};
 use tramline::{CallContext, Method, Replies, Request, Response, Server, Status, Streaming};
 
-pub const ECHO: &str = "/test.Test/Echo";
-pub const SLEEP: &str = "/test.Test/Sleep";
-pub const FAIL: &str = "/test.Test/Fail";
-pub const PANIC: &str = "/test.Test/Panic";
-pub const BLOCK: &str = "/test.Test/Block";
-pub const COUNT: &str = "/test.Test/Count";
-pub const SUM: &str = "/test.Test/Sum";
-pub const CHAT: &str = "/test.Test/Chat";
+pub(crate) const ECHO: &str = "/test.Test/Echo";
+pub(crate) const SLEEP: &str = "/test.Test/Sleep";
+pub(crate) const FAIL: &str = "/test.Test/Fail";
+pub(crate) const PANIC: &str = "/test.Test/Panic";
+pub(crate) const BLOCK: &str = "/test.Test/Block";
+pub(crate) const COUNT: &str = "/test.Test/Count";
+pub(crate) const SUM: &str = "/test.Test/Sum";
+pub(crate) const CHAT: &str = "/test.Test/Chat";
 
-pub type Calls = Request<Streaming<Bytes>>;
+pub(crate) type Calls = Request<Streaming<Bytes>>;
 
 /// What the tests look at from outside.
 #[derive(Debug, Default)]
-pub struct Witness {
+pub(crate) struct Witness {
     /// Handlers alive now.
-    pub alive: AtomicUsize,
-    pub started: AtomicUsize,
-    pub contexts: std::sync::Mutex<Vec<Arc<CallContext>>>,
+    pub(crate) alive: AtomicUsize,
+    pub(crate) started: AtomicUsize,
+    pub(crate) contexts: std::sync::Mutex<Vec<Arc<CallContext>>>,
 }
 
 /// Counts a handler while it is alive.
-pub struct Alive(Arc<Witness>);
+pub(crate) struct Alive(Arc<Witness>);
 
 impl Alive {
-    pub fn new(witness: &Arc<Witness>, context: Option<&Arc<CallContext>>) -> Alive {
+    pub(crate) fn new(witness: &Arc<Witness>, context: Option<&Arc<CallContext>>) -> Alive {
         witness.alive.fetch_add(1, Ordering::SeqCst);
         witness.started.fetch_add(1, Ordering::SeqCst);
         witness.contexts.lock().unwrap().extend(context.cloned());
@@ -57,7 +57,7 @@ fn millis(message: &Bytes) -> Duration {
 }
 
 /// Adds the test service.
-pub fn register(routes: &mut Routes, witness: &Arc<Witness>) {
+pub(crate) fn register(routes: &mut Routes, witness: &Arc<Witness>) {
     routes.unary(method(ECHO), Arc::clone(witness), |witness, request: Request<Bytes>| async move {
         let _alive = Alive::new(&witness, request.context());
         let mut response = Response::new(request.get_ref().clone());
@@ -142,15 +142,15 @@ fn register_streaming(routes: &mut Routes, witness: &Arc<Witness>) {
 }
 
 /// A server with the test service, running.
-pub struct Running {
-    pub address: SocketAddr,
-    pub handle: ServerHandle,
-    pub witness: Arc<Witness>,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: ServerHandle,
+    pub(crate) witness: Arc<Witness>,
 }
 
 impl Running {
     /// Waits until `enough` holds of the witness.
-    pub async fn until(&self, enough: impl Fn(&Witness) -> bool) {
+    pub(crate) async fn until(&self, enough: impl Fn(&Witness) -> bool) {
         for _ in 0..2000 {
             if enough(&self.witness) {
                 return;
@@ -161,16 +161,16 @@ impl Running {
         panic!("it never was: {:?} alive, {:?} started", witness.alive, witness.started);
     }
 
-    pub async fn until_alive(&self, count: usize) {
+    pub(crate) async fn until_alive(&self, count: usize) {
         self.until(|witness| witness.alive.load(Ordering::SeqCst) == count).await;
     }
 }
 
-pub async fn serve() -> Running {
+pub(crate) async fn serve() -> Running {
     serve_with(|builder| builder).await
 }
 
-pub async fn serve_with(settings: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Running {
+pub(crate) async fn serve_with(settings: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Running {
     let witness = Arc::new(Witness::default());
     let of_service = Arc::clone(&witness);
     let builder = Server::builder().add_routes(move |routes| register(routes, &of_service));
