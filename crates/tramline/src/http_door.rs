@@ -207,10 +207,12 @@ pub(crate) async fn respond(
     let body = HttpBody { pieces };
     let response = handler(HttpRequest { method, path, authority, fields, body, connection }).await;
     let mut fields = response.fields.list;
-    if let Body::Whole(body) = &response.body {
-        if !fields.iter().any(|(name, _)| name == "content-length") && response.status != 204 {
-            fields.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
-        }
+    // RFC 9110 §8.6: a 204 has no content-length.
+    if let Body::Whole(body) = &response.body
+        && response.status != 204
+        && !fields.iter().any(|(name, _)| name == "content-length")
+    {
+        fields.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
     }
     exchange.send_http_head(HttpHead { status: response.status, fields });
     match response.body {

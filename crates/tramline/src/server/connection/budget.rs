@@ -53,7 +53,7 @@ impl PollBudget {
             let now = clock.now();
             load.record(now.saturating_sub(started));
             self.judge(now);
-        } else if self.poll_count % SAMPLE_INTERVAL == 0 {
+        } else if self.poll_count.is_multiple_of(SAMPLE_INTERVAL) {
             self.judge(clock.now());
         }
     }

@@ -78,7 +78,10 @@ impl Call {
     /// Gives back all that belongs to one call, and keeps the memory.
     fn reset(&mut self) {
         self.head.reset();
-        self.context = None;
+        // A context that nobody kept serves the next call.
+        if self.context.as_mut().is_some_and(|context| Arc::get_mut(context).is_none()) {
+            self.context = None;
+        }
         self.exchange = None;
         self.assembler.reset();
         self.early_message = None;
@@ -94,6 +97,7 @@ impl Call {
 pub(super) struct CallTable {
     by_index: Vec<Option<Box<Call>>>,
     wakers: Vec<Option<Arc<CallWaker<Letter>>>>,
+    #[allow(clippy::vec_box, reason = "calls move between here and the table without being copied")]
     spares: Vec<Box<Call>>,
     count: usize,
 }
@@ -152,10 +156,10 @@ impl CallTable {
     /// The waker of the call on this stream: the one before it, if nobody kept it.
     pub(super) fn waker(&mut self, key: StreamKey, mailbox: &Arc<Mailbox<Letter>>) -> Waker {
         let Some(cell) = self.wakers.get_mut(key.index()) else { return Waker::noop().clone() };
-        if let Some(waker) = cell.as_mut() {
-            if waker.retarget(key) {
-                return Waker::from(Arc::clone(waker));
-            }
+        if let Some(waker) = cell.as_mut()
+            && waker.retarget(key)
+        {
+            return Waker::from(Arc::clone(waker));
         }
         Waker::from(Arc::clone(cell.insert(CallWaker::new(Arc::clone(mailbox), key))))
     }

@@ -121,7 +121,11 @@ impl ServerSide {
         call.is_http = matches!(opening, Opening::Http(_));
         call.requests = MessageCount::of_requests(kind);
         let connection = Arc::clone(&self.connection);
-        call.context = Some(Arc::new(CallContext::new(method, connection, deadline, self.clock.clone())));
+        let context = CallContext::new(method, connection, deadline, self.clock.clone());
+        match call.context.as_mut().and_then(Arc::get_mut) {
+            Some(spare) => *spare = context,
+            None => call.context = Some(Arc::new(context)),
+        }
         let encoding = call.head.encoding();
         call.exchange = streams.then(|| Exchange::new(self.mailbox.clone(), Some(key), encoding));
         if timeout == Some(Duration::ZERO) {
