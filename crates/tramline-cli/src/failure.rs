@@ -6,6 +6,7 @@ use tramline::{Code, Status};
 
 use crate::dynamic::LookupError;
 use crate::flags::UsageError;
+use crate::output::visible;
 
 /// The exit status of a command line that makes no sense.
 const EXIT_USAGE: u8 = 2;
@@ -77,7 +78,7 @@ impl From<LookupError> for Failure {
 pub(crate) fn one_line(status: &Status) -> String {
     match status.message() {
         "" => status.code().name().to_owned(),
-        message => format!("{}: {message}", status.code().name()),
+        message => format!("{}: {}", status.code().name(), visible(message)),
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tramline::{Channel, Error, Server};
+use tramline_services::error_details;
 use tramline_services::health::{self, HealthReporter, ServingStatus};
 use tramline_services::reflection::Reflection;
 
@@ -46,8 +47,14 @@ pub(super) async fn run(options: &Options, operands: &[String]) -> Result<(), Fa
         interrupted().await?;
         health.shutdown();
     }
-    serving.drain(DRAIN_GRACE).await;
-    Ok(())
+    // Who asks twice does not want to wait.
+    tokio::select! {
+        () = serving.drain(DRAIN_GRACE) => Ok(()),
+        interrupted = interrupted() => {
+            serving.abort();
+            interrupted
+        }
+    }
 }
 
 fn server(health: &HealthReporter, address: &str) -> Result<Server, Failure> {
@@ -57,6 +64,7 @@ fn server(health: &HealthReporter, address: &str) -> Result<Server, Failure> {
     let reflection = Reflection::builder()
         .descriptor_set(FILE_DESCRIPTOR_SET)
         .descriptor_set(health::DESCRIPTOR_SET)
+        .descriptor_set(error_details::DESCRIPTOR_SET)
         .build()
         .map_err(|error| Failure::new(error.to_string()))?;
     Server::builder()

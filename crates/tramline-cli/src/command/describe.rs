@@ -20,7 +20,7 @@ pub(super) async fn run(options: &Options, operands: &[String]) -> Result<(), Fa
         let definition = definition.ok_or_else(|| Failure::new(format!("`{full_name}` has no definition")))?;
         texts.push(format!("// {full_name}\n{definition}"));
     }
-    output::print(&texts.join("\n"))
+    output::print(&output::visible(&texts.join("\n")))
 }
 
 /// The one symbol that is called so, whole or by its end.

@@ -149,6 +149,7 @@ fn with_detail_types(schema: &Schema) -> Schema {
 
 fn print_metadata(direction: char, metadata: &Metadata) {
     for (key, value) in metadata.iter() {
-        eprintln!("{direction} {key}: {}", String::from_utf8_lossy(value.as_wire()));
+        let value = output::visible(&String::from_utf8_lossy(value.as_wire()));
+        eprintln!("{direction} {key}: {value}");
     }
 }

@@ -32,7 +32,18 @@ pub(super) fn read(
 
 pub(super) fn write(message: &DynamicMessage, is_compact: bool) -> Result<String, String> {
     let json = if is_compact { serde_json::to_string(message) } else { serde_json::to_string_pretty(message) };
-    json.map(|json| json + "\n").map_err(|error| error.to_string())
+    json.map(|json| escaped(json) + "\n").map_err(|error| error.to_string())
+}
+
+/// DEL and the C1 controls may stand in JSON as they are, but they are commands to a
+/// terminal.
+fn escaped(json: String) -> String {
+    let is_command = |c: char| c.is_control() && c >= '\u{7f}';
+    if !json.contains(is_command) {
+        return json;
+    }
+    let escape = |c: char| if is_command(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(escape).collect()
 }
 
 fn syntax_error(source: &str, error: &serde_json::Error) -> InputError {
@@ -108,6 +119,12 @@ mod tests {
     #[test]
     fn documents_follow_each_other() {
         assert_eq!(read_timestamps("{\"name\":\"a\"}{\"size\":1}\n\n{}").map(|all| all.len()), Ok(3));
+    }
+
+    #[test]
+    fn no_command_reaches_a_terminal() {
+        assert_eq!(escaped("\"a\u{9b}2J\u{7f}é\"".to_owned()), r#""a\u009b2J\u007fé""#);
+        assert_eq!(escaped("{\n}".to_owned()), "{\n}");
     }
 
     #[test]

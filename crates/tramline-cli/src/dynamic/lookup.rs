@@ -58,10 +58,12 @@ impl Schema {
             .filter(|method| name.may_be_in(method.service.full_name()) && method.method.name() == name.method)
             .collect();
         let whole = found.iter().find(|method| name.service.as_deref() == Some(method.service.full_name()));
-        match (whole, found.as_slice()) {
-            (Some(method), _) | (None, [method]) => Ok(*method),
-            (None, []) => Err(self.no_method(name)),
-            (None, several) => Err(ambiguous(name, several)),
+        let own: Vec<&Method<'_>> = found.iter().filter(|method| !is_infrastructure(method)).collect();
+        match (whole, found.as_slice(), own.as_slice()) {
+            (Some(method), ..) | (None, [method], _) => Ok(*method),
+            (None, _, [method]) => Ok(**method),
+            (None, [], _) => Err(self.no_method(name)),
+            (None, several, _) => Err(ambiguous(name, several)),
         }
     }
 
@@ -91,6 +93,11 @@ impl Schema {
     pub(crate) fn no_service(&self, name: &str) -> LookupError {
         no_service(name, self.pool().services().iter().map(|service| service.full_name()))
     }
+}
+
+/// A method of gRPC's own services, such as health's List: a server's own methods go first.
+fn is_infrastructure(method: &Method<'_>) -> bool {
+    method.service.full_name().starts_with("grpc.")
 }
 
 /// No service of this name among these.

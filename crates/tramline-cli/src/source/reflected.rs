@@ -14,6 +14,7 @@ use super::{local, named};
 use crate::diagnosis;
 use crate::dynamic::{MethodName, Schema};
 use crate::failure::{Failure, one_line};
+use crate::output::visible;
 
 /// Rounds of asking for imports: a bound for a server that makes up ever new ones.
 const IMPORT_ROUNDS_MAX: usize = 64;
@@ -39,6 +40,7 @@ impl Reflected {
             return Ok(services.clone());
         }
         let mut services = self.client.list_services().await.map_err(|status| unreflected(&status))?;
+        services.iter_mut().for_each(|service| *service = visible(service));
         services.sort();
         self.services = Some(services.clone());
         Ok(services)

@@ -22,6 +22,10 @@ pub(super) enum TokenKind {
 /// line `---`.
 pub(super) const SEPARATOR: char = '\u{1e}';
 
+/// What may stand in brackets.
+const IN_BRACKETS: &str =
+    "a name in brackets is an extension, [pkg.name], or the type of an Any, [type.googleapis.com/pkg.Type]";
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'s> {
     pub(super) kind: TokenKind,
@@ -85,15 +89,14 @@ impl<'s> Lexer<'s> {
     pub(super) fn bracketed(&mut self) -> Result<(String, Range<usize>), InputError> {
         let start = self.at;
         let Some(len) = self.rest().find(']') else {
-            return Err(InputError::new(start.saturating_sub(1)..start, "`[` is never closed").with_hint(
-                "a name in brackets is an extension, [pkg.name], or the type of an Any, [type.googleapis.com/pkg.Type]",
-            ));
+            return Err(InputError::new(start.saturating_sub(1)..start, "`[` is never closed").with_hint(IN_BRACKETS));
         };
         let raw = self.source.get(start..start + len).unwrap_or_default();
         self.at = start + len + 1;
-        let lines = raw.lines().map(|line| line.split('#').next().unwrap_or_default());
-        let name = lines.flat_map(str::chars).filter(|c| !c.is_whitespace()).collect();
-        Ok((name, start..start + len))
+        match bracketed_name(raw) {
+            Some(name) => Ok((name, start..start + len)),
+            None => Err(InputError::new(start..start + len, "this is no name").with_hint(IN_BRACKETS)),
+        }
     }
 
     fn rest(&self) -> &'s str {
@@ -174,6 +177,20 @@ impl<'s> Lexer<'s> {
             _ => error,
         }
     }
+}
+
+/// The name without blanks and comments, which may stand beside its dots and slashes.
+fn bracketed_name(raw: &str) -> Option<String> {
+    let lines = raw.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let mut name = String::new();
+    for part in lines.flat_map(str::split_whitespace) {
+        if !(name.is_empty() || name.ends_with(['.', '/']) || part.starts_with(['.', '/'])) {
+            return None;
+        }
+        name.push_str(part);
+    }
+    let may_be_in_url = |c: char| c.is_ascii_alphanumeric() || "-._~!$&()*+,;=%/".contains(c);
+    (!name.is_empty() && name.chars().all(may_be_in_url)).then_some(name)
 }
 
 fn is_word(c: char) -> bool {

@@ -296,9 +296,7 @@ impl<'s, 'p> Parser<'s, 'p> {
             return self.message(index).map(Value::Message);
         }
         if !has_colon {
-            return Err(self
-                .unexpected("`:`")
-                .with_hint(format!("a value follows its field's name and a colon: {}: …", field.name())));
+            return Err(self.no_colon(field.name()));
         }
         if self.token.is('[') {
             return Err(InputError::new(self.token.span(), format!("`{}` takes one value, not a list", field.name())));
@@ -308,6 +306,10 @@ impl<'s, 'p> Parser<'s, 'p> {
             SingularKind::Scalar(scalar) => value::scalar(self, scalar, field.name()),
             SingularKind::Message(index) => self.message(index).map(Value::Message),
         }
+    }
+
+    fn no_colon(&self, name: &str) -> InputError {
+        self.unexpected("`:`").with_hint(format!("a value follows its field's name and a colon: {name}: …"))
     }
 
     /// `{ key: … value: … }`; what is left out has its default.
@@ -323,6 +325,7 @@ impl<'s, 'p> Parser<'s, 'p> {
             let name = self.advance()?;
             let has_colon = self.take(':')?;
             match name.text {
+                "key" if key.is_none() && !has_colon => return Err(self.no_colon("key")),
                 "key" if key.is_none() => key = Some(value::map_key(self, key_type)?),
                 "value" if value.is_none() => value = Some(self.value(field, kind, has_colon)?),
                 "key" | "value" => {

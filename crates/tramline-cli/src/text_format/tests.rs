@@ -157,6 +157,9 @@ fn errors_name_the_place_and_the_fix() {
     check_error("inner: 'x'", "expected `{`", "1:8", "the value is a message, shapes.Inner");
     check_error("counts: 'a'", "`counts` is a map", "1:9", "counts { key: … value: … }");
     check_error("counts { 'a': 1 }", "`counts` is a map", "1:10", "counts { key: … value: … }");
+    check_error("counts { key 'a' value: 1 }", "expected `:`", "1:14", "key: …");
+    check_error("[shapes.ni ck]: 'x'", "this is no name", "1:2", "[pkg.name]");
+    check_error("any { [x'y/shapes.Inner] {} }", "this is no name", "1:8", "[type.googleapis.com/pkg.Type]");
     check_error("inner { name: 'x'", "this bracket is never closed", "1:7", "add `}`");
     check_error("numbers: [1, 2", "this list is never closed", "1:10", "add `]`");
     check_error("a_string: 'x", "the string is never closed by '", "1:11", "");
