@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tramline_h2::frame::{FrameHead, FrameKind, HEAD_LEN, PREFACE};
-use tramline_h2::hpack::{BlockLimits, Decoder, Encoder, FieldBlock, Opaque};
+use tramline_h2::hpack::{BlockLimits, Decoder, Encoder, FieldBlock, FieldKind, Opaque};
 use tramline_h2::{Config, Connection, Event, Indexing, Role, StreamKey};
 
 use crate::entropy::{Entropy, Octets};
@@ -46,33 +46,42 @@ pub fn run(input: &[u8]) {
     assert_eq!(whole, feed(role, &wire, step), "the events depend on how the input is cut");
 }
 
-/// Decodes one input as field blocks, encodes what came out, and decodes that.
+/// Decodes one input as field blocks, some of them again, encodes what came out, and
+/// decodes that.
 ///
 /// # Panics
-/// If it does not come out the same.
+/// If it does not come out the same, or not the same as in a block of its own.
 pub fn run_hpack(input: &[u8]) {
     let limits = BlockLimits { list_len_max: 16_384, list_len_hard_max: 65_536, field_count_max: 128 };
-    let mut decoder = Decoder::new(Opaque, 4096);
+    let (mut decoder, mut plain) = (Decoder::new(Opaque, 4096), Decoder::new(Opaque, 4096));
     let (mut encoder, mut mirror) = (Encoder::new(4096), Decoder::new(Opaque, 4096));
+    let (mut block, mut again) = (FieldBlock::new(), FieldBlock::new());
     let mut entropy = Octets::new(input);
-    let mut block = FieldBlock::new();
+    let mut octets: &[u8] = &[];
     while !entropy.is_empty() {
-        let len = entropy.below(256);
-        block.clear();
-        if decoder.decode(entropy.take(len), limits, &mut block).is_err() {
+        if entropy.chance(60) || octets.is_empty() {
+            let len = entropy.below(256);
+            octets = entropy.take(len);
+        }
+        let mut fresh = FieldBlock::new();
+        let outcome = decoder.decode(octets, limits, &mut block);
+        assert_eq!(outcome, plain.decode(octets, limits, &mut fresh));
+        if outcome.is_err() {
             return;
         }
+        assert_eq!(pairs(&block), pairs(&fresh));
+        assert_eq!((block.list_len(), block.field_count()), (fresh.list_len(), fresh.field_count()));
         assert!(block.list_len() <= 65_536 && decoder.table_size() <= 4096);
         let mut wire = Vec::new();
         encoder.begin_block(&mut wire);
         block.iter().for_each(|field| encoder.encode(field.name, field.value, Indexing::Incremental, &mut wire));
-        let mut again = FieldBlock::new();
         assert_eq!(mirror.decode(&wire, limits, &mut again), Ok(()));
-        let pairs = |block: &FieldBlock<()>| -> Vec<_> {
-            block.iter().map(|field| (field.name.to_vec(), field.value.to_vec(), field.kind)).collect()
-        };
         assert_eq!(pairs(&block), pairs(&again));
     }
+}
+
+fn pairs(block: &FieldBlock<()>) -> Vec<(Vec<u8>, Vec<u8>, FieldKind)> {
+    block.iter().map(|field| (field.name.to_vec(), field.value.to_vec(), field.kind)).collect()
 }
 
 fn write_frame(wire: &mut Vec<u8>, kind: FrameKind, flags: u8, stream_id: u32, payload: &[u8]) {
