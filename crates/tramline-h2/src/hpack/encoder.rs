@@ -207,3 +207,69 @@ fn encode_string(octets: &[u8], out: &mut Vec<u8>) {
     integer::encode(octets.len(), 7, 0, out);
     out.extend_from_slice(octets);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(encoder: &mut Encoder, name: &[u8], value: &[u8], indexing: Indexing) -> Vec<u8> {
+        let mut out = Vec::new();
+        encoder.encode(name, value, indexing, &mut out);
+        out
+    }
+
+    #[test]
+    fn secrets_never_enter_a_table() {
+        let mut encoder = Encoder::new(4096);
+        for _ in 0..2 {
+            let wire = encoded(&mut encoder, b"authorization", b"secret", Indexing::Never);
+            assert_eq!(wire, b"\x1f\x08\x06secret");
+            let wire = encoded(&mut encoder, b"x-token-bin", b"secret", Indexing::Never);
+            assert_eq!(wire, b"\x10\x0bx-token-bin\x06secret");
+        }
+        assert_eq!(encoder.table.size(), 0);
+    }
+
+    #[test]
+    fn a_field_that_comes_again_is_one_octet() {
+        let mut encoder = Encoder::new(4096);
+        let fields: [(&[u8], &[u8]); 5] = [
+            (b"content-type", b"application/grpc"),
+            (b"a", b""),
+            (b"a", b"b"),
+            (b"x-long", b"a value that is longer than both of its ends are"),
+            (b"x-long", b"a value that is longer, and only in the middle are"),
+        ];
+        for (name, value) in fields {
+            assert!(encoded(&mut encoder, name, value, Indexing::Incremental).len() > 1);
+        }
+        for (n, (name, value)) in fields.into_iter().enumerate() {
+            let index = 62 + fields.len() - 1 - n;
+            assert_eq!(encoded(&mut encoder, name, value, Indexing::Incremental), [0x80 | index as u8]);
+        }
+    }
+
+    #[test]
+    fn a_long_field_leaves_the_table_as_it_is() {
+        let mut encoder = Encoder::new(4096);
+        encoded(&mut encoder, b"a", b"b", Indexing::Incremental);
+        encoded(&mut encoder, b"x", &[b'l'; 3000], Indexing::Incremental);
+        assert_eq!(encoded(&mut encoder, b"a", b"b", Indexing::Incremental), [0xbe]);
+    }
+
+    #[test]
+    fn a_table_of_nothing_is_respected() {
+        let mut encoder = Encoder::new(4096);
+        encoder.set_peer_table_size(0);
+        let mut out = Vec::new();
+        encoder.begin_block(&mut out);
+        assert_eq!(out, [0x20]);
+        for _ in 0..2 {
+            assert_eq!(encoded(&mut encoder, b"a", b"b", Indexing::Incremental), b"\x00\x01a\x01b");
+        }
+        encoder.set_peer_table_size(u32::MAX);
+        out.clear();
+        encoder.begin_block(&mut out);
+        assert_eq!(out, [0x3f, 0xe1, 0x1f], "no more than we want to use");
+    }
+}

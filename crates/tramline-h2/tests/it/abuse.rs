@@ -296,6 +296,49 @@ fn a_header_bomb_allocates_next_to_nothing() {
     assert!(script.engine.fields().list_len() < 200_000);
 }
 
+/// A hundred streams, each with one long entry referred to as often as the hard limit
+/// allows, and no window to answer in: what is kept of each section is bounded.
+#[test]
+fn a_header_bomb_on_many_streams_is_kept_to_its_limit() {
+    let mut script = Script::server();
+    script.feed(&settings(&[(4, 0)]));
+    let long = "b".repeat(2_000);
+    for n in 0..100 {
+        let mut block = script.block(REQUEST);
+        script.encoder.encode(b"x", long.as_bytes(), Incremental, &mut block);
+        let newest = *block.last().filter(|_| n > 0).unwrap_or(&0xbe);
+        block.extend(std::iter::repeat_n(newest, 30));
+        script.feed(&frame(FrameKind::Headers, flags::END_HEADERS | flags::END_STREAM, 2 * n + 1, &block));
+        let fields = script.engine.fields();
+        assert!(fields.oversize() && fields.list_len() > 60_000, "{}", fields.list_len());
+        let kept: usize = fields.iter().map(|field| field.name.len() + field.value.len()).sum();
+        assert!(kept <= 16 * 1024, "{kept} octets are kept");
+    }
+    assert_eq!((script.error, script.keys.len()), (None, 100));
+}
+
+#[test]
+fn many_or_long_fields_are_told_and_then_end_the_connection() {
+    let mut script = Script::server();
+    let mut block = script.block(REQUEST);
+    (0..200).for_each(|n| {
+        let name = format!("x{n}");
+        script.encoder.encode(name.as_bytes(), b"", tramline_h2::Indexing::None, &mut block);
+    });
+    script.feed(&frame(FrameKind::Headers, flags::END_HEADERS | flags::END_STREAM, 1, &block));
+    assert!(script.engine.fields().oversize() && script.engine.fields().field_count() > 200);
+    assert_eq!((script.error, script.keys.len(), script.engine.fields().len()), (None, 1, 128));
+    // A megabyte of field block: it ends after a few frames.
+    let mut sent = 0;
+    script.feed(&frame(FrameKind::Headers, 0, 3, &[0; 16_384]));
+    while script.error.is_none() {
+        script.feed(&frame(FrameKind::Continuation, 0, 3, &[0; 16_384]));
+        sent += 1;
+    }
+    assert!(sent <= 4, "{sent} frames were taken");
+    assert_eq!(script.error.map(|e| e.reason()), Some(Reason::ENHANCE_YOUR_CALM));
+}
+
 #[test]
 fn streams_beyond_the_limit_are_refused_and_charged() {
     let mut script = Script::server();

@@ -102,6 +102,13 @@ fn time_limits_end_the_connection_with_a_reason() {
     let error = script.engine.handle_timeout(Duration::from_secs(10)).unwrap_err();
     assert_eq!(error.detail(), "no preface in time");
 
+    let mut script = Script::raw(tramline_h2::Role::Server, tramline_h2::Config::default());
+    script.feed(tramline_h2::frame::PREFACE).feed(&settings(&[]));
+    script.output();
+    assert_eq!(script.engine.poll_timeout(), Some(Duration::from_secs(30)));
+    let error = script.engine.handle_timeout(Duration::from_secs(30)).unwrap_err();
+    assert_eq!((error.reason(), error.detail()), (Reason::SETTINGS_TIMEOUT, "SETTINGS not acknowledged in time"));
+
     let mut script = Script::server();
     let block = script.block(REQUEST);
     script.feed(&frame(FrameKind::Headers, 0, 1, &block));
