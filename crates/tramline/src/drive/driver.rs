@@ -18,6 +18,8 @@ use crate::io::BoxIo;
 
 /// Turns of the loop before other tasks get their chance.
 const TURN_COUNT_MAX: usize = 16;
+/// With more letters than this, a write is worth its while at once.
+const FEW_LETTER_COUNT: usize = 32;
 /// Slices given to one vectored write.
 const SLICE_COUNT_MAX: usize = 64;
 /// Output of this length leaves before the rest of a batch is handled, so that the peer
@@ -103,6 +105,8 @@ pub(crate) struct Driver<S: Side> {
     timer: Timer,
     stage: Stage,
     is_read_closed: bool,
+    /// The owner was woken for a few letters, and let others run first.
+    has_waited: bool,
 }
 
 impl<S: Side> Driver<S> {
@@ -119,10 +123,14 @@ impl<S: Side> Driver<S> {
             clock,
             stage: Stage::Open,
             is_read_closed: false,
+            has_waited: false,
         }
     }
 
     fn turns(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waits_for_others(cx) {
+            return Poll::Pending;
+        }
         for turn in 0..TURN_COUNT_MAX {
             let now = self.clock.now();
             if let Stage::Lingering { .. } = self.stage {
@@ -146,6 +154,16 @@ impl<S: Side> Driver<S> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// The first letter wakes the owner before anybody else has run who writes one, too. It
+    /// lets them: all that is ready to run goes out in one write.
+    fn waits_for_others(&mut self, cx: &Context<'_>) -> bool {
+        self.has_waited = !self.has_waited && self.mailbox.has_few(FEW_LETTER_COUNT);
+        if self.has_waited {
+            cx.waker().wake_by_ref();
+        }
+        self.has_waited
     }
 
     /// Nothing is to be done now: sets the timer, and opens the mailbox for wakes. False

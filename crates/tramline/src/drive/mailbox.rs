@@ -67,6 +67,11 @@ impl<L> Mailbox<L> {
         std::mem::swap(&mut self.contents.lock().letters, taken);
     }
 
+    /// Letters wait, but no more than `count_max`.
+    pub(crate) fn has_few(&self, count_max: usize) -> bool {
+        (1..=count_max).contains(&self.contents.lock().letters.len())
+    }
+
     /// The owner is about to park. False if a letter came in between.
     pub(crate) fn park(&self, cx: &Context<'_>) -> bool {
         let mut contents = self.contents.lock();

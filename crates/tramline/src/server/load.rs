@@ -9,8 +9,9 @@ const LONG_POLL: Duration = Duration::from_micros(100);
 const SHORT_POLL: Duration = Duration::from_micros(50);
 /// Short polls in a row before a method comes back to the connection's task.
 const SHORT_COUNT: u32 = 64;
-/// One poll counts as at most this: a thread that the kernel paused says little.
-const SAMPLE_MAX: Duration = Duration::from_millis(1);
+/// One poll counts as at most this: a thread that the kernel paused says little, and one
+/// poll alone must not make a method long.
+const SAMPLE_MAX: Duration = Duration::from_micros(500);
 /// Weight of a new sample: one in this many.
 const WEIGHT: u32 = 8;
 

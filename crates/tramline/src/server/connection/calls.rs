@@ -1,5 +1,6 @@
 //! The table of calls, by stream index.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
@@ -17,8 +18,14 @@ use crate::drive::exchange::Exchange;
 use crate::drive::mailbox::{CallWaker, Mailbox};
 use crate::server::slot::BoxSlot;
 
-/// Finished calls whose memory is kept for the next ones.
-const SPARE_CALL_COUNT_MAX: usize = 16;
+/// Finished calls whose memory a thread keeps for the next ones, on whatever connection:
+/// as many as one connection may have at a time.
+const SPARE_CALL_COUNT_MAX: usize = 256;
+
+thread_local! {
+    #[allow(clippy::vec_box, reason = "calls move between here and the table without being copied")]
+    static SPARES: RefCell<Vec<Box<Call>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// How far a call is.
 pub(super) enum Stage {
@@ -97,8 +104,6 @@ impl Call {
 pub(super) struct CallTable {
     by_index: Vec<Option<Box<Call>>>,
     wakers: Vec<Option<Arc<CallWaker<Letter>>>>,
-    #[allow(clippy::vec_box, reason = "calls move between here and the table without being copied")]
-    spares: Vec<Box<Call>>,
     count: usize,
 }
 
@@ -114,7 +119,8 @@ impl CallTable {
 
     /// Makes a call, out of the memory of one that is over.
     pub(super) fn insert(&mut self, key: StreamKey, route: u32) -> &mut Call {
-        let mut call = self.spares.pop().unwrap_or_else(|| Box::new(Call::new(key, route)));
+        let spare = SPARES.with_borrow_mut(Vec::pop);
+        let mut call = spare.unwrap_or_else(|| Box::new(Call::new(key, route)));
         call.key = key;
         call.route = route;
         if self.by_index.len() <= key.index() {
@@ -147,10 +153,12 @@ impl CallTable {
         if let Stage::Held(slot) = std::mem::replace(&mut call.stage, Stage::Collecting) {
             slots.give(call.route, clear_slot(slot));
         }
-        if self.spares.len() < SPARE_CALL_COUNT_MAX {
-            call.reset();
-            self.spares.push(call);
-        }
+        call.reset();
+        SPARES.with_borrow_mut(|spares| {
+            if spares.len() < SPARE_CALL_COUNT_MAX {
+                spares.push(call);
+            }
+        });
     }
 
     /// The waker of the call on this stream: the one before it, if nobody kept it.

@@ -77,7 +77,9 @@ impl ServerSide {
             self.slots.give(call.route, slot);
             return self.fail_call(engine, key, status);
         }
-        match route.placement(self.budget.is_spent()) {
+        // A stream would stay where it is put for all its life: one long batch is no reason.
+        let is_busy = self.budget.is_spent() && call.exchange.is_none();
+        match route.placement(is_busy) {
             Dispatch::Inline => {
                 call.stage = Stage::Held(slot);
                 self.poll_call(engine, key);
@@ -95,8 +97,13 @@ impl ServerSide {
         }
         let Stage::Held(mut slot) = std::mem::replace(&mut call.stage, Stage::Polled) else { return };
         let Some(route) = self.shared.routes.get(call.route) else { return };
-        if route.placement(self.budget.is_spent()) != Dispatch::Inline {
+        if route.placement(false) != Dispatch::Inline {
             return self.detach(key, slot, Dispatch::Spawn);
+        }
+        if self.budget.is_spent() {
+            // What the others wrote goes out first.
+            call.stage = Stage::Held(slot);
+            return self.mailbox.post(Letter::Wake(key));
         }
         if let Some(exchange) = &call.exchange {
             exchange.hold_notices();
