@@ -49,6 +49,27 @@ impl Ends {
     }
 }
 
+/// Sections repeat themselves: after one entry, the entry that followed it last time is
+/// looked at first.
+#[derive(Debug, Default)]
+struct Sequel {
+    /// By the low bits of an entry's number, the number of the one that followed it.
+    next: [u32; SEQUEL_COUNT],
+    last: u32,
+    expected: u32,
+}
+
+const SEQUEL_COUNT: usize = 32;
+
+impl Sequel {
+    #[inline]
+    fn advance(&mut self, number: u32) {
+        self.next[self.last as usize % SEQUEL_COUNT] = number;
+        self.last = number;
+        self.expected = self.next[number as usize % SEQUEL_COUNT];
+    }
+}
+
 /// What is looked up: a field, and what is derived from it once.
 struct Wanted<'a> {
     name: &'a [u8],
@@ -85,6 +106,8 @@ pub struct Encoder {
     fields: Index,
     /// Entries by the hash of their name.
     names: Index,
+    /// The entries that followed each other in earlier sections: what is likely next.
+    sequel: Sequel,
     /// What we use at most, whatever the peer allows.
     table_size_cap: usize,
     /// The lowest limit since the last block, and whether the limit changed.
@@ -99,6 +122,7 @@ impl Encoder {
             table: Ring::new(4096),
             fields: Index::default(),
             names: Index::default(),
+            sequel: Sequel::default(),
             table_size_cap,
             lowest_size: None,
         };
@@ -150,15 +174,29 @@ impl Encoder {
             return encode_literal(index, name, value, 4, first, out);
         }
         let wanted = Wanted { name, value, ends: [Ends::of(name), Ends::of(value)] };
+        if let Some((index, entry)) = self.table.numbered(self.sequel.expected)
+            && wanted.is(&entry)
+        {
+            self.sequel.advance(self.sequel.expected);
+            return integer::encode(STATIC_TABLE.len() + 1 + index, 7, 0x80, out);
+        }
+        self.encode_found(&wanted, out);
+    }
+
+    /// A field that is not the one expected: it is looked up, and expected from then on.
+    fn encode_found(&mut self, wanted: &Wanted<'_>, out: &mut Vec<u8>) {
         let name_hash = wanted.name_hash();
         let field_hash = wanted.field_hash(name_hash);
         let found = self.fields.find(field_hash, |number| {
             let (index, entry) = self.table.numbered(number)?;
-            wanted.is(&entry).then_some(index)
+            wanted.is(&entry).then_some((index, number))
         });
         match found {
-            Some(index) => integer::encode(STATIC_TABLE.len() + 1 + index, 7, 0x80, out),
-            None => self.encode_new(&wanted, (name_hash >> 32) as u32, field_hash, out),
+            Some((index, number)) => {
+                self.sequel.advance(number);
+                integer::encode(STATIC_TABLE.len() + 1 + index, 7, 0x80, out);
+            }
+            None => self.encode_new(wanted, (name_hash >> 32) as u32, field_hash, out),
         }
     }
 
@@ -180,6 +218,7 @@ impl Encoder {
         }
         encode_literal(index, name, value, 6, 0x40, out);
         if let Some(number) = self.table.insert(name, value, wanted.ends) {
+            self.sequel.advance(number);
             self.fields.insert(field_hash, number, size_max);
             self.names.insert(name_hash, number, size_max);
         }
