@@ -1,8 +1,9 @@
-//! The road of unary calls inside the engine, for callgrind: `unary COUNT DEPTH [client]`.
+//! The road of unary calls inside the engine, for callgrind: `unary COUNT DEPTH [client] [mixed]`.
 //!
 //! A server engine reads recorded requests and answers each with a head, one message
 //! and trailers; with `client`, a client engine sends requests and reads recorded
-//! answers. The other side's octets are recorded before the counted part begins.
+//! answers. With `mixed`, calls of several methods come by turns, each with a timeout of
+//! its own, so that no section repeats another. The other side's octets are recorded before the counted part begins.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -42,16 +43,32 @@ fn engine(role: Role) -> Engine {
     Connection::new(role, config, Known, NOW)
 }
 
-fn request(client: &mut Engine) -> StreamKey {
+const PATHS: [&[u8]; 5] = [
+    b"/helloworld.Greeter/SayHello",
+    b"/helloworld.Greeter/SayHelloAgain",
+    b"/grpc.health.v1.Health/Check",
+    b"/routeguide.RouteGuide/GetFeature",
+    b"/greeter.Greeter/SayHello",
+];
+
+const TIMEOUTS: [&[u8]; 7] = [b"99998u", b"99871u", b"99543u", b"98765u", b"99012u", b"97531u", b"99999u"];
+
+/// The `n`th request; if `mixed`, unlike those before it.
+fn request(client: &mut Engine, n: usize, mixed: bool) -> StreamKey {
+    let path = if mixed { PATHS[n % PATHS.len()] } else { PATHS[0] };
+    let timeout = TIMEOUTS[n % TIMEOUTS.len()];
     let key = client
         .send_request(NOW, false, |fields| {
             fields.field(b":method", b"POST", Indexing::Incremental);
             fields.field(b":scheme", b"http", Indexing::Incremental);
-            fields.field(b":path", b"/helloworld.Greeter/SayHello", Indexing::Incremental);
+            fields.field(b":path", path, Indexing::Incremental);
             fields.field(b":authority", b"localhost:50051", Indexing::Incremental);
             fields.field(b"content-type", b"application/grpc", Indexing::Incremental);
             fields.field(b"user-agent", b"grpc-rust-tramline/0.1.0", Indexing::Incremental);
             fields.field(b"te", b"trailers", Indexing::Incremental);
+            if mixed {
+                fields.field(b"grpc-timeout", timeout, Indexing::None);
+            }
         })
         .expect("a stream");
     let sent = client.send_with(key, true, |out| {
@@ -126,12 +143,12 @@ fn flush(engine: &mut Engine) {
 }
 
 /// What each side sent in each round. The first round holds the prefaces.
-fn record(round_count: usize, depth: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn record(round_count: usize, depth: usize, mixed: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
     let (mut client, mut server) = (engine(Role::Client), engine(Role::Server));
     let mut rounds = Vec::new();
     for n in 0..round_count {
-        (0..if n == 0 { 0 } else { depth }).for_each(|_| {
-            request(&mut client);
+        (0..if n == 0 { 0 } else { depth }).for_each(|at| {
+            request(&mut client, n * depth + at, mixed);
         });
         let sent = client.take_output();
         serve(&mut server, &sent);
@@ -149,10 +166,10 @@ fn serve_all(server: &mut Engine, rounds: &[(Vec<u8>, Vec<u8>)]) {
     }
 }
 
-fn call_all(client: &mut Engine, rounds: &[(Vec<u8>, Vec<u8>)], depth: usize) {
-    for (_, answered) in rounds {
-        (0..depth).for_each(|_| {
-            request(client);
+fn call_all(client: &mut Engine, rounds: &[(Vec<u8>, Vec<u8>)], depth: usize, mixed: bool) {
+    for (n, (_, answered)) in rounds.iter().enumerate() {
+        (0..depth).for_each(|at| {
+            request(client, n * depth + at, mixed);
         });
         flush(client);
         receive(client, answered);
@@ -161,10 +178,10 @@ fn call_all(client: &mut Engine, rounds: &[(Vec<u8>, Vec<u8>)], depth: usize) {
 
 /// What callgrind counts: `--toggle-collect='*measured*'`.
 #[inline(never)]
-fn measured(engine: &mut Engine, rounds: &[(Vec<u8>, Vec<u8>)], depth: usize) {
+fn measured(engine: &mut Engine, rounds: &[(Vec<u8>, Vec<u8>)], depth: usize, mixed: bool) {
     match engine.role() {
         Role::Server => serve_all(engine, rounds),
-        Role::Client => call_all(engine, rounds, depth),
+        Role::Client => call_all(engine, rounds, depth, mixed),
     }
 }
 
@@ -175,18 +192,19 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let number = |n: usize| arguments.get(n).and_then(|text| text.parse().ok());
     let (count, depth): (usize, usize) = (number(1).unwrap_or(10_000), number(2).unwrap_or(1));
-    let role = if arguments.get(3).is_some_and(|role| role == "client") { Role::Client } else { Role::Server };
-    let rounds = record(1 + WARM_UP + count / depth, depth);
+    let has = |word: &str| arguments.iter().any(|argument| argument == word);
+    let (role, mixed) = (if has("client") { Role::Client } else { Role::Server }, has("mixed"));
+    let rounds = record(1 + WARM_UP + count / depth, depth, mixed);
     let mut engine = engine(role);
     match role {
         Role::Server => serve_all(&mut engine, &rounds[..=WARM_UP]),
         Role::Client => {
-            call_all(&mut engine, &rounds[..1], 0);
-            call_all(&mut engine, &rounds[1..=WARM_UP], depth);
+            call_all(&mut engine, &rounds[..1], 0, mixed);
+            call_all(&mut engine, &rounds[1..=WARM_UP], depth, mixed);
         }
     }
     let counted = &rounds[WARM_UP + 1..];
-    measured(&mut engine, counted, depth);
+    measured(&mut engine, counted, depth, mixed);
     let calls = counted.len() * depth;
     println!("{calls} calls");
 }
