@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -84,7 +85,7 @@ impl Route {
 #[derive(Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
-    by_path: HashMap<Box<[u8]>, u32>,
+    by_path: HashMap<Box<[u8]>, u32, BuildHasherDefault<PathHasher>>,
     services: Vec<&'static str>,
     /// The first path that was registered twice.
     duplicate: Option<String>,
@@ -347,4 +348,34 @@ fn messages<T, C: Decode<T> + Default>(start: &Start<'_>) -> Result<Streaming<T>
 
 fn replies<T, C: Encode<T> + Default>(start: &Start<'_>) -> Result<Replies<T>, Status> {
     Ok(Replies::new(exchange_of(start)?, transfer::encode_fn::<T, C>(), start.packing))
+}
+
+/// A quick hash for the table of paths. Its keys are the server's own, so nobody outside
+/// can fill it with collisions.
+#[derive(Debug, Default)]
+struct PathHasher(u64);
+
+impl PathHasher {
+    fn mix(&mut self, word: u64) {
+        // The golden ratio's bits spread a word over all of the product (Fibonacci hashing).
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for PathHasher {
+    fn write(&mut self, octets: &[u8]) {
+        let (words, rest) = octets.as_chunks::<8>();
+        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+        let mut last = [0; 8];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        self.mix(u64::from_le_bytes(last));
+    }
+
+    fn write_usize(&mut self, len: usize) {
+        self.mix(len as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
 }

@@ -15,10 +15,15 @@ const SAMPLE_INTERVAL: u32 = 4;
 const WATCHED_COUNT: u32 = 64;
 
 /// The time that a connection's handlers use, measured with few looks at the clock.
+///
+/// A batch that was long is only a suspicion: the kernel may have paused the thread. It
+/// makes the next polls be measured one by one, and these alone decide.
 #[derive(Debug, Default)]
 pub(super) struct PollBudget {
     started: Duration,
     poll_count: u32,
+    /// What was measured in this batch.
+    measured: Duration,
     is_spent: bool,
     watched_left: u32,
 }
@@ -28,10 +33,11 @@ impl PollBudget {
     /// was its work.
     pub(super) fn handle_turn(&mut self, now: Duration, is_first: bool) {
         if !is_first && self.poll_count > 0 {
-            self.judge(now);
+            self.suspect(now);
         }
         self.started = now;
         self.poll_count = 0;
+        self.measured = Duration::ZERO;
         self.is_spent = false;
     }
 
@@ -49,20 +55,127 @@ impl PollBudget {
     pub(super) fn finish_poll(&mut self, started: Option<Duration>, clock: &Clock, load: &Load) {
         self.poll_count += 1;
         if let Some(started) = started {
-            self.watched_left -= 1;
-            let now = clock.now();
-            load.record(now.saturating_sub(started));
-            self.judge(now);
+            self.judge(clock.now().saturating_sub(started), load);
         } else if self.poll_count.is_multiple_of(SAMPLE_INTERVAL) {
-            self.judge(clock.now());
+            self.suspect(clock.now());
         }
     }
 
-    fn judge(&mut self, now: Duration) {
-        let elapsed = now.saturating_sub(self.started);
-        if elapsed > BATCH_TIME_MAX && elapsed > POLL_WORTH_A_TASK * self.poll_count {
+    fn judge(&mut self, taken: Duration, load: &Load) {
+        load.record(taken);
+        self.measured += taken;
+        self.watched_left -= 1;
+        if self.is_long(self.measured) {
             self.is_spent = true;
             self.watched_left = WATCHED_COUNT;
         }
+    }
+
+    fn suspect(&mut self, now: Duration) {
+        if self.is_long(now.saturating_sub(self.started)) {
+            self.watched_left = WATCHED_COUNT;
+        }
+    }
+
+    fn is_long(&self, taken: Duration) -> bool {
+        taken > BATCH_TIME_MAX && taken > POLL_WORTH_A_TASK * self.poll_count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::clock::{Sleep, TimeSource};
+
+    struct Hand(Arc<AtomicU64>);
+
+    impl TimeSource for Hand {
+        fn now(&self) -> Duration {
+            Duration::from_micros(self.0.load(Ordering::Relaxed))
+        }
+
+        fn sleep_until(&self, _at: Duration) -> Sleep {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    struct Bench {
+        budget: PollBudget,
+        clock: Clock,
+        hand: Arc<AtomicU64>,
+        load: Load,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let hand = Arc::new(AtomicU64::new(0));
+            let clock = Clock::custom(Hand(Arc::clone(&hand)));
+            Bench { budget: PollBudget::default(), clock, hand, load: Load::default() }
+        }
+
+        fn pass(&self, micros: u64) {
+            self.hand.fetch_add(micros, Ordering::Relaxed);
+        }
+
+        fn turn(&mut self) {
+            self.budget.handle_turn(self.clock.now(), false);
+        }
+
+        fn poll(&mut self, micros: u64) {
+            let started = self.budget.start_poll(&self.clock);
+            self.pass(micros);
+            self.budget.finish_poll(started, &self.clock, &self.load);
+        }
+    }
+
+    #[test]
+    fn many_short_polls_stay() {
+        let mut bench = Bench::new();
+        for _ in 0..100 {
+            bench.turn();
+            (0..1000).for_each(|_| bench.poll(2));
+            assert!(!bench.budget.is_spent());
+        }
+        assert!(!bench.load.is_long());
+    }
+
+    #[test]
+    fn a_pause_of_the_thread_spends_nothing() {
+        let mut bench = Bench::new();
+        for _ in 0..100 {
+            bench.turn();
+            (0..20).for_each(|_| bench.poll(1));
+            bench.pass(5000);
+            (0..20).for_each(|_| bench.poll(1));
+            assert!(!bench.budget.is_spent());
+        }
+        assert!(!bench.load.is_long());
+    }
+
+    #[test]
+    fn long_polls_spend_the_batch_and_mark_their_method() {
+        let mut bench = Bench::new();
+        bench.turn();
+        (0..4).for_each(|_| bench.poll(100));
+        assert!(!bench.budget.is_spent(), "the first batch is only a suspicion");
+        (0..3).for_each(|_| bench.poll(100));
+        assert!(bench.budget.is_spent());
+        bench.turn();
+        assert!(!bench.budget.is_spent(), "each batch begins anew");
+        (0..10).for_each(|_| bench.poll(1000));
+        assert!(bench.load.is_long());
+    }
+
+    #[test]
+    fn one_long_poll_in_a_turn_is_found_without_a_sample() {
+        let mut bench = Bench::new();
+        for _ in 0..8 {
+            bench.turn();
+            bench.poll(5000);
+        }
+        assert!(bench.load.is_long());
     }
 }
