@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod certificates;
 pub mod conformance;
+pub mod counting;
 pub mod flags;
 pub mod test_service;
 

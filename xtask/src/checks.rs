@@ -32,7 +32,8 @@ pub(crate) fn run(workspace: &Workspace, report: &mut Report) {
 
 /// Builds the programs that the suites run.
 pub(crate) fn build_programs(workspace: &Workspace) -> Result<(), String> {
-    let arguments = ["build", "--release", "--bins", "-p", "interop", "-p", "tramline-cli"];
+    let profile = if workspace.is_dev { "dev" } else { "release" };
+    let arguments = ["build", "--profile", profile, "--bins", "-p", "interop", "-p", "tramline-cli"];
     let command = workspace.cargo(&arguments).timeout(TIMEOUT);
     command.succeed(&workspace.log("build-programs")).map(drop)
 }

@@ -20,7 +20,9 @@ cargo xtask COMMAND
 
   test              everything: formatting, lints, tidy, tests, features, other people's suites
   tidy              the house rules that no compiler checks
-  interop [SUITE…]  other people's suites against Tramline, all or the named ones
+  interop [--dev] [SUITE…]
+                    other people's suites against Tramline, all or the named ones;
+                    --dev builds ours for development, which is sooner there
   peers             other people's interop programs among themselves
   bench [OPTION…]   what a call costs, ours and the rivals'; --quick for daily work
 ";
@@ -28,10 +30,14 @@ cargo xtask COMMAND
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let workspace = Workspace::here();
+    let mut workspace = Workspace::here();
     let result = match words.as_slice() {
         ["test"] => Ok(test(&workspace)),
         ["tidy"] => tidy(&workspace),
+        ["interop", "--dev", names @ ..] => {
+            workspace.is_dev = true;
+            interop(&workspace, names)
+        }
         ["interop", names @ ..] => interop(&workspace, names),
         ["peers"] => Ok(peers(&workspace)),
         ["bench", options @ ..] => bench(&workspace, options),

@@ -13,6 +13,8 @@ const PORTS: std::ops::Range<u16> = 21500..22000;
 /// The repository and the folders that runs leave behind.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// Whether programs of ours are built for development: sooner there, slower.
+    pub(crate) is_dev: bool,
     next_port: AtomicU16,
 }
 
@@ -23,7 +25,7 @@ impl Workspace {
         let root = folder.parent().unwrap_or(folder).to_owned();
         // Two runs at once start at different places.
         let spread = (std::process::id() % u32::from(PORTS.end - PORTS.start)) as u16;
-        Workspace { root, next_port: AtomicU16::new(PORTS.start + spread) }
+        Workspace { root, is_dev: false, next_port: AtomicU16::new(PORTS.start + spread) }
     }
 
     /// What other people wrote, as installed here.
@@ -36,9 +38,9 @@ impl Workspace {
         self.suites().join("bin").join(name)
     }
 
-    /// A program of ours, built for release.
+    /// A program of ours.
     pub(crate) fn ours(&self, name: &str) -> PathBuf {
-        self.target().join("release").join(name)
+        self.target().join(if self.is_dev { "debug" } else { "release" }).join(name)
     }
 
     /// The test certificates that all official interop programs share.

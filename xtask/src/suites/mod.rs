@@ -4,6 +4,7 @@ mod conformance;
 mod greeter;
 mod h2spec;
 mod matrix;
+mod memory;
 mod tools;
 
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ struct Suite {
 }
 
 const SUITES: &[Suite] = &[
+    Suite { name: "memory", needs: &[], run: memory::run },
     Suite { name: "greeter", needs: &[Tool::Python, Tool::Node], run: greeter::run },
     Suite { name: "tools", needs: &[Tool::GoTools], run: tools::run },
     Suite { name: "own", needs: &[Tool::Certificates], run: matrix::run_own },

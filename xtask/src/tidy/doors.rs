@@ -25,7 +25,7 @@ const DOORS: &[Door] = &[
     },
     Door {
         what: "a socket",
-        patterns: &["TcpStream", "TcpListener", "TcpSocket", "UnixStream", "UnixListener"],
+        patterns: &["TcpStream", "TcpSocket", "UnixStream", "tokio::net"],
         file: "crates/tramline/src/io/socket.rs",
     },
 ];
