@@ -25,6 +25,8 @@ pub(crate) enum Tool {
     Python,
     /// grpc-js.
     Node,
+    /// The library whose HPACK encoder others use.
+    Nghttp2,
     /// The official test certificates.
     Certificates,
 }
@@ -36,6 +38,7 @@ impl Tool {
         Tool::JavaInterop,
         Tool::Certificates,
         Tool::Python,
+        Tool::Nghttp2,
         Tool::Node,
         Tool::Conformance,
         Tool::GoTools,
@@ -49,6 +52,7 @@ impl Tool {
             Tool::JavaInterop => java(workspace),
             Tool::Python => python(workspace),
             Tool::Node => node(workspace),
+            Tool::Nghttp2 => nghttp2(workspace),
             Tool::Certificates => certificates(workspace),
         }
     }
@@ -204,6 +208,14 @@ fn node(workspace: &Workspace) -> Result<(), String> {
     })
 }
 
+fn nghttp2(workspace: &Workspace) -> Result<(), String> {
+    let load = ["-c", "import ctypes; ctypes.CDLL('libnghttp2.so.14')"];
+    if Command::new("python3").arguments(&load).output().is_ok() {
+        return Ok(());
+    }
+    debian(&["libnghttp2-14"], "libnghttp2", workspace)
+}
+
 /// The official programs have these certificates built in; ours are given them from
 /// a copy of the same, out of grpc-go's module or grpc-java's jar.
 fn certificates(workspace: &Workspace) -> Result<(), String> {
@@ -224,15 +236,15 @@ fn certificates(workspace: &Workspace) -> Result<(), String> {
 }
 
 /// Installs Debian's packages unless `program` is there, where that is allowed.
-pub(crate) fn debian_unless(program: &str, packages: &[&str], workspace: &Workspace) -> Result<(), String> {
-    if is_installed(program) {
-        return Ok(());
-    }
-    let wanted = packages.join(" ");
+fn debian_unless(program: &str, packages: &[&str], workspace: &Workspace) -> Result<(), String> {
+    if is_installed(program) { Ok(()) } else { debian(packages, program, workspace) }
+}
+
+fn debian(packages: &[&str], missing: &str, workspace: &Workspace) -> Result<(), String> {
     if !is_installed("apt-get") || !is_root() {
-        return Err(format!("install {wanted} ({program} is missing)"));
+        return Err(format!("install {} ({missing} is missing)", packages.join(" ")));
     }
-    let log = workspace.log(&format!("install-{program}"));
+    let log = workspace.log(&format!("install-{missing}"));
     let apt = |arguments: &[&str]| {
         let command = Command::new("apt-get").variable("DEBIAN_FRONTEND", "noninteractive").arguments(arguments);
         command.timeout(INSTALL_TIMEOUT).succeed(&log)

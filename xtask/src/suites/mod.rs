@@ -3,6 +3,7 @@
 mod conformance;
 mod greeter;
 mod h2spec;
+mod hpack;
 mod matrix;
 mod memory;
 mod tools;
@@ -31,6 +32,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "node", needs: &[Tool::Node, Tool::GoInterop, Tool::Certificates], run: matrix::run_node },
     Suite { name: "conformance-server", needs: &[Tool::Conformance], run: conformance::run_server },
     Suite { name: "conformance-client", needs: &[Tool::Conformance], run: conformance::run_client },
+    Suite { name: "hpack", needs: &[Tool::Python, Tool::Nghttp2], run: hpack::run },
     Suite { name: "h2spec", needs: &[Tool::GoTools], run: h2spec::run },
 ];
 
