@@ -11,6 +11,8 @@ pub(super) enum Peer {
     Java,
     Python,
     Node,
+    /// Node's own HTTP/2, which shows what gRPC libraries hide. A client alone.
+    NodeHttp2,
 }
 
 impl Peer {
@@ -21,10 +23,11 @@ impl Peer {
             Peer::Java => "java",
             Peer::Python => "python",
             Peer::Node => "node",
+            Peer::NodeHttp2 => "node:http2",
         }
     }
 
-    /// Its server. There is none of grpc-js.
+    /// Its server. There is none on Node.
     pub(super) fn server(self, workspace: &Workspace, port: u16, tls: bool) -> Option<Command> {
         let flags = [format!("--port={port}"), format!("--use_tls={tls}")];
         let command = match self {
@@ -32,7 +35,7 @@ impl Peer {
             Peer::Go => Command::new(workspace.foreign("go-interop-server")),
             Peer::Java => java(workspace).argument("io.grpc.testing.integration.TestServiceServer"),
             Peer::Python => python(workspace, "interop_server.py"),
-            Peer::Node => return None,
+            Peer::Node | Peer::NodeHttp2 => return None,
         };
         Some(command.arguments(&flags))
     }
@@ -58,7 +61,8 @@ impl Peer {
             Peer::Go => Command::new(workspace.foreign("go-interop-client")),
             Peer::Java => java(workspace).argument("io.grpc.testing.integration.TestServiceClient"),
             Peer::Python => python(workspace, "interop_client.py"),
-            Peer::Node => node(workspace),
+            Peer::Node => node(workspace, "interop_client.js"),
+            Peer::NodeHttp2 => node(workspace, "flag_client.js"),
         };
         command.arguments(&flags)
     }
@@ -80,8 +84,8 @@ fn python(workspace: &Workspace, script: &str) -> Command {
         .variable("PYTHONDONTWRITEBYTECODE", "1")
 }
 
-fn node(workspace: &Workspace) -> Command {
-    let command = Command::new("node").argument(workspace.interop("node/interop_client.js"));
+fn node(workspace: &Workspace, script: &str) -> Command {
+    let command = Command::new("node").argument(workspace.interop("node").join(script));
     command
         .argument(format!("--protos={}", workspace.interop("proto").display()))
         .argument(format!("--certificates={}", workspace.certificates().display()))
