@@ -25,7 +25,7 @@ const DOORS: &[Door] = &[
     },
     Door {
         what: "a socket",
-        patterns: &["TcpStream", "TcpSocket", "UnixStream", "tokio::net"],
+        patterns: &["TcpStream", "TcpSocket", "UnixStream", "tokio::net::TcpListener"],
         file: "crates/tramline/src/io/socket.rs",
     },
 ];
