@@ -8,6 +8,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Address, BoxIo, ConnectionInfo};
+use crate::error::{Error, ErrorKind};
+use crate::server::Listener;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -89,6 +91,29 @@ impl BoundSocket {
                 SocketListener::Unix(tokio::net::UnixListener::from_std(listener)?)
             }
         })
+    }
+}
+
+impl From<std::net::TcpListener> for Listener {
+    fn from(listener: std::net::TcpListener) -> Self {
+        Listener::from(BoundSocket::Tcp(listener))
+    }
+}
+
+impl TryFrom<TcpListener> for Listener {
+    type Error = Error;
+
+    fn try_from(listener: TcpListener) -> Result<Self, Error> {
+        let listener = listener.into_std();
+        let unusable = |error| Error::new(ErrorKind::Bind, "the listener cannot leave its runtime").with_source(error);
+        listener.map(Listener::from).map_err(unusable)
+    }
+}
+
+#[cfg(unix)]
+impl From<std::os::unix::net::UnixListener> for Listener {
+    fn from(listener: std::os::unix::net::UnixListener) -> Self {
+        Listener::from(BoundSocket::Unix(listener))
     }
 }
 

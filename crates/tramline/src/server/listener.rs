@@ -90,19 +90,6 @@ impl From<BoundSocket> for Listener {
     }
 }
 
-impl From<std::net::TcpListener> for Listener {
-    fn from(listener: std::net::TcpListener) -> Self {
-        Listener::from(BoundSocket::Tcp(listener))
-    }
-}
-
-#[cfg(unix)]
-impl From<std::os::unix::net::UnixListener> for Listener {
-    fn from(listener: std::os::unix::net::UnixListener) -> Self {
-        Listener::from(BoundSocket::Unix(listener))
-    }
-}
-
 impl From<InProcessListener> for Listener {
     fn from(listener: InProcessListener) -> Self {
         Listener { source: Source::InProcess(listener), address: Address::InProcess }

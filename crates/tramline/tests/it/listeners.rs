@@ -59,6 +59,11 @@ async fn a_listener_or_a_stream_can_be_given() {
     server.start().unwrap();
     assert_eq!(RawClient::connect(address).await.unary(ECHO, b"m").await.status(), 0);
 
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, (builder, _witness)) = (listener.local_addr().unwrap(), self::builder());
+    builder.listen(Listener::try_from(listener).unwrap()).unwrap().start().unwrap();
+    assert_eq!(RawClient::connect(address).await.unary(ECHO, b"m").await.status(), 0);
+
     // Errors of a source end nothing.
     sender.send(Err(io::ErrorKind::ConnectionAborted.into())).await.unwrap();
     sender.send(Err(io::Error::from_raw_os_error(24))).await.unwrap();

@@ -17,6 +17,7 @@ mod interceptors;
 mod limits;
 mod listeners;
 mod load;
+mod orderly_close;
 mod panics;
 mod raw_client;
 mod raw_server;

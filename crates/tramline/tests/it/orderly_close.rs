@@ -1,0 +1,53 @@
+//! How a connection that the server ends looks from outside: GOAWAY, then the end of the
+//! stream, and no reset in between.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::services::serve;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+const GOAWAY: u8 = 7;
+
+/// The kinds of the frames that came, and the rest that is none.
+fn kinds(octets: &[u8]) -> Vec<u8> {
+    let mut rest = octets;
+    let mut kinds = Vec::new();
+    while let [a, b, c, kind, _, _, _, _, _, after @ ..] = rest {
+        kinds.push(*kind);
+        rest = &after[usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c)..];
+    }
+    assert!(rest.is_empty(), "{rest:?}");
+    kinds
+}
+
+/// Sends `octets` and reads to the end.
+async fn exchange(octets: &[u8]) -> Vec<u8> {
+    let server = serve().await;
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    socket.write_all(octets).await.unwrap();
+    let mut all = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut all)).await.unwrap();
+    read.expect("the connection was reset");
+    all
+}
+
+#[tokio::test]
+async fn a_broken_rule_ends_with_goaway_and_the_end_of_the_stream() {
+    let data_on_stream_0 = [PREFACE, SETTINGS, &[0, 0, 1, 0, 0, 0, 0, 0, 0, 7]].concat();
+    let too_long = [PREFACE, SETTINGS, &[0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1]].concat();
+    for octets in [&data_on_stream_0[..], &too_long, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        assert_eq!(kinds(&exchange(octets).await).last(), Some(&GOAWAY), "{octets:?}");
+    }
+}
+
+/// Octets that nobody reads would make the kernel answer the close with a reset, which
+/// can overtake the GOAWAY.
+#[tokio::test]
+async fn input_behind_the_error_does_not_reset_the_connection() {
+    let octets = [PREFACE, SETTINGS, &[0, 0, 1, 0, 0, 0, 0, 0, 0, 7], &vec![0; 300_000]].concat();
+    assert_eq!(kinds(&exchange(&octets).await).last(), Some(&GOAWAY));
+}
