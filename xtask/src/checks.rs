@@ -18,7 +18,7 @@ const LINTS: &[Check] = &[
 ];
 
 /// Feature sets of `tramline` that have to compile alone.
-const FEATURES: &[&str] = &["", "buffa", "prost", "tls", "gzip", "deflate", "zstd", "br", "snappy"];
+const FEATURES: &[&str] = &["", "buffa", "descriptor", "prost", "tls", "gzip", "deflate", "zstd", "br", "snappy"];
 
 /// Formatting, lints, the house rules, all tests, the feature matrix.
 pub(crate) fn run(workspace: &Workspace, report: &mut Report) {

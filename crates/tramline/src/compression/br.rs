@@ -28,6 +28,6 @@ fn decompress(compressed: &[u8], output: &mut Bounded) -> io::Result<()> {
     let mut decoder = Decompressor::new(compressed, BUFFER_LEN);
     output.read_from(&mut decoder)?;
     // Asked again, the decoder tells of octets that it read ahead.
-    decoder.read(&mut [0])?;
-    if decoder.get_ref().is_empty() { Ok(()) } else { Err(trailing()) }
+    let more = decoder.read(&mut [0])?;
+    if more == 0 && decoder.get_ref().is_empty() { Ok(()) } else { Err(trailing()) }
 }

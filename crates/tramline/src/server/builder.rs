@@ -22,6 +22,7 @@ use crate::request::Request;
 use crate::streaming::Streaming;
 
 /// Time for a TLS handshake, from the accepted connection to its end.
+#[cfg(feature = "tls")]
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where a server's connections run.
@@ -69,6 +70,7 @@ pub struct ServerBuilder {
     handlers_max: Option<usize>,
     connections_max: usize,
     engine: tramline_h2::Config,
+    #[cfg(feature = "tls")]
     handshake_timeout: Duration,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::ServerTls>,
@@ -96,6 +98,7 @@ impl Default for ServerBuilder {
             handlers_max: None,
             connections_max: usize::MAX,
             engine: tramline_h2::Config::default(),
+            #[cfg(feature = "tls")]
             handshake_timeout: HANDSHAKE_TIMEOUT,
             #[cfg(feature = "tls")]
             tls: None,
@@ -236,6 +239,7 @@ impl ServerBuilder {
     }
 
     /// Time for a TLS handshake: 20 s unless set.
+    #[cfg(feature = "tls")]
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
@@ -300,6 +304,7 @@ impl ServerBuilder {
             accept,
             handlers: self.handlers_max.map(HandlerLimit::new),
             engine: self.engine,
+            #[cfg(feature = "tls")]
             handshake_timeout: self.handshake_timeout,
             #[cfg(feature = "tls")]
             tls: self.tls,

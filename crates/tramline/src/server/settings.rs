@@ -26,6 +26,7 @@ pub(crate) struct ServerShared {
     pub(crate) accept: EncodingSet,
     pub(crate) handlers: Option<HandlerLimit>,
     pub(crate) engine: tramline_h2::Config,
+    #[cfg(feature = "tls")]
     pub(crate) handshake_timeout: Duration,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::ServerTls>,

@@ -163,11 +163,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
         }
     }
 
-    /// Writes octets that are no engine's.
-    pub(crate) async fn write_raw(&mut self, octets: &[u8]) {
-        self.io.write_all(octets).await.unwrap();
-    }
-
     /// One read and what it brings. False at the end.
     pub(crate) async fn receive(&mut self) -> bool {
         self.flush().await;
