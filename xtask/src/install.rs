@@ -29,6 +29,8 @@ pub(crate) enum Tool {
     Nghttp2,
     /// The official test certificates.
     Certificates,
+    /// valgrind, and the runner of the instruction counts.
+    Callgrind,
 }
 
 impl Tool {
@@ -38,6 +40,7 @@ impl Tool {
         Tool::JavaInterop,
         Tool::Certificates,
         Tool::Python,
+        Tool::Callgrind,
         Tool::Nghttp2,
         Tool::Node,
         Tool::Conformance,
@@ -54,6 +57,7 @@ impl Tool {
             Tool::Node => node(workspace),
             Tool::Nghttp2 => nghttp2(workspace),
             Tool::Certificates => certificates(workspace),
+            Tool::Callgrind => callgrind(workspace),
         }
     }
 }
@@ -235,6 +239,30 @@ fn certificates(workspace: &Workspace) -> Result<(), String> {
     Ok(())
 }
 
+/// The runner must be of the version of the library that the benchmark's lock file names.
+fn callgrind(workspace: &Workspace) -> Result<(), String> {
+    debian_unless("valgrind", &["valgrind"], workspace)?;
+    let lock = workspace.root.join("bench/Cargo.lock");
+    let text = fs::read_to_string(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
+    let version = locked_version(&text, "gungraun-runner").ok_or("bench/Cargo.lock names no gungraun-runner")?;
+    let runner = format!("gungraun-runner@{version}");
+    let root = workspace.suites();
+    if fs::read_to_string(root.join("callgrind.stamp")).is_ok_and(|stamped| stamped == runner) {
+        return Ok(());
+    }
+    let command =
+        Command::cargo(&["install", "--locked", "--force", &runner, "--root"]).argument(&root).timeout(INSTALL_TIMEOUT);
+    let installed =
+        command.variable("CARGO_TARGET_DIR", root.join("build")).succeed(&workspace.log("install-callgrind"));
+    installed.map_err(|error| format!("`cargo install {runner}` is needed ({error})"))?;
+    write(&root.join("callgrind.stamp"), &runner)
+}
+
+fn locked_version<'l>(lock: &'l str, package: &str) -> Option<&'l str> {
+    let (_, behind) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
+    behind.split('"').next()
+}
+
 /// Installs Debian's packages unless `program` is there, where that is allowed.
 fn debian_unless(program: &str, packages: &[&str], workspace: &Workspace) -> Result<(), String> {
     if is_installed(program) { Ok(()) } else { debian(packages, program, workspace) }
@@ -255,4 +283,16 @@ fn debian(packages: &[&str], missing: &str, workspace: &Workspace) -> Result<(),
 
 fn is_root() -> bool {
     Command::new("id").argument("-u").output().is_ok_and(|id| id.trim() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_file_tells_the_version() {
+        let lock =
+            "[[package]]\nname = \"a-b\"\nversion = \"1.2.3\"\n\n[[package]]\nname = \"a\"\nversion = \"4.5.6\"\n";
+        assert_eq!((locked_version(lock, "a"), locked_version(lock, "b")), (Some("4.5.6"), None));
+    }
 }

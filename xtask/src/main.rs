@@ -106,6 +106,9 @@ fn bench(workspace: &Workspace, options: &[&str]) -> Result<bool, String> {
 }
 
 fn run_suites(workspace: &Workspace, installed: &Installed, names: &[&str], report: &mut Report) {
+    if !suites::run_programs(names) {
+        return suites::run(workspace, installed, names, report);
+    }
     println!("== build of the programs under test");
     match checks::build_programs(workspace) {
         Ok(()) => suites::run(workspace, installed, names, report),

@@ -4,6 +4,7 @@ mod conformance;
 mod greeter;
 mod h2spec;
 mod hpack;
+mod instructions;
 mod matrix;
 mod memory;
 mod tools;
@@ -22,6 +23,7 @@ struct Suite {
 }
 
 const SUITES: &[Suite] = &[
+    Suite { name: "instructions", needs: &[Tool::Callgrind], run: instructions::run },
     Suite { name: "memory", needs: &[], run: memory::run },
     Suite { name: "greeter", needs: &[Tool::Python, Tool::Node], run: greeter::run },
     Suite { name: "tools", needs: &[Tool::GoTools], run: tools::run },
@@ -53,6 +55,11 @@ pub(crate) fn needs(names: &[&str]) -> Vec<Tool> {
 
 fn chosen<'n>(names: &'n [&str]) -> impl Iterator<Item = &'static Suite> + use<'n> {
     SUITES.iter().filter(move |suite| names.is_empty() || names.contains(&suite.name))
+}
+
+/// Whether a suite of these names runs programs of ours; the others bring their own.
+pub(crate) fn run_programs(names: &[&str]) -> bool {
+    chosen(names).any(|suite| suite.name != "instructions")
 }
 
 /// Runs the suites of these names, each when its programs are there.
