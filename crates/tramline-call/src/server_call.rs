@@ -183,13 +183,18 @@ impl RequestHead {
     }
 
     fn finish(&mut self, reading: &Reading<'_>, readable: EncodingSet) -> Result<(), Rejection> {
+        let fault = reading.fault();
+        // Whatever the request is: nobody may take it for another host's (RFC 9113 §8.3.1).
+        if fault == Some(Fault::Host) {
+            return Err(Fault::Host.rejection());
+        }
         let Some(FieldToken::ContentType(subtype)) = reading.content_type else { return Err(Rejection::Http(415)) };
         self.subtype = subtype;
         if !reading.is_post {
             let status = Status::internal("a gRPC request is a POST");
             return Err(RejectedCall { http_status: 405, ..RejectedCall::new(status) }.into());
         }
-        if let Some(fault) = reading.fault() {
+        if let Some(fault) = fault {
             return Err(fault.rejection());
         }
         if self.route.is_none() && split_at(reading.path).is_none() {
@@ -319,7 +324,7 @@ impl<'a> Reading<'a> {
 
     fn fault(&self) -> Option<Fault> {
         match (self.authority, self.host) {
-            (Some(authority), Some(host)) if authority != host => Some(Fault::Host),
+            (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => Some(Fault::Host),
             _ => self.fault,
         }
     }

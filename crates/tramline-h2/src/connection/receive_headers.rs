@@ -305,29 +305,20 @@ fn check_section<T: Copy>(fields: &FieldBlock<T>, expected: Expected) -> Option<
         return None;
     }
     let is_informational = seen & section::INFORMATIONAL != 0;
-    let content_length = if seen & section::DEPENDENT == 0 { None } else { check_values(fields)? };
+    let content_length = if seen & section::LENGTH == 0 { None } else { content_length(fields)? };
     Some(Section { content_length, is_informational })
 }
 
-/// Values that must agree with others; returns that of `content-length`. `None` is malformed.
-fn check_values<T: Copy>(fields: &FieldBlock<T>) -> Option<Option<u64>> {
+/// The value of `content-length`. `None` is malformed: it is no number, or there are several
+/// that do not agree (RFC 9110 §8.6).
+fn content_length<T: Copy>(fields: &FieldBlock<T>) -> Option<Option<u64>> {
     let mut content_length = None;
-    let mut authority: Option<&[u8]> = None;
-    for field in fields.iter() {
-        match field.kind {
-            FieldKind::Authority => authority = Some(field.value),
-            // RFC 9113 §8.3.1: it must name what `:authority` names.
-            FieldKind::Host if authority.is_some_and(|name| !name.eq_ignore_ascii_case(field.value)) => return None,
-            FieldKind::ContentLength => {
-                let len = parse_content_length(field.value)?;
-                // Repeated lengths must agree (RFC 9110 §8.6).
-                if content_length.is_some_and(|before| before != len) {
-                    return None;
-                }
-                content_length = Some(len);
-            }
-            _ => {}
+    for field in fields.iter().filter(|field| field.kind == FieldKind::ContentLength) {
+        let len = parse_content_length(field.value)?;
+        if content_length.is_some_and(|before| before != len) {
+            return None;
         }
+        content_length = Some(len);
     }
     Some(content_length)
 }

@@ -63,8 +63,8 @@ impl<T> Mark<T> {
     fn of<C: Classifier<Token = T>>(classifier: &C, name: &[u8], value: &[u8]) -> Self {
         let Classified { token, keep } = classifier.classify(name, value);
         let kind = kind(name, value);
-        // Of these the engine itself wants the octets.
-        let is_needed = matches!(kind, FieldKind::ContentLength | FieldKind::Authority | FieldKind::Host);
+        // Of this the engine itself wants the octets.
+        let is_needed = kind == FieldKind::ContentLength;
         Mark { token, kind, keep: keep || is_needed, effect: kind.effect() }
     }
 }

@@ -23,8 +23,6 @@ pub enum FieldKind {
     Regular,
     /// `content-length`
     ContentLength,
-    /// `host`
-    Host,
     /// `te: trailers`
     Te,
     /// A name or value that RFC 9113 §8.2 forbids, a connection-specific field, or an
@@ -45,8 +43,8 @@ pub(crate) mod section {
     pub(crate) const INFORMATIONAL: u16 = 32;
     /// A field that is no pseudo-header.
     pub(crate) const REGULAR: u16 = 64;
-    /// A field whose value says something about others: `content-length`, `host`.
-    pub(crate) const DEPENDENT: u16 = 128;
+    /// `content-length`.
+    pub(crate) const LENGTH: u16 = 128;
     pub(crate) const MALFORMED: u16 = 256;
 
     /// What one field does to its section.
@@ -71,7 +69,7 @@ impl FieldKind {
             FieldKind::Status => section::STATUS,
             FieldKind::StatusInformational => section::STATUS | section::INFORMATIONAL,
             FieldKind::Regular | FieldKind::Te => section::REGULAR,
-            FieldKind::ContentLength | FieldKind::Host => section::REGULAR | section::DEPENDENT,
+            FieldKind::ContentLength => section::REGULAR | section::LENGTH,
             // RFC 8441 is not offered, and CONNECT is not served.
             FieldKind::MethodConnect | FieldKind::Protocol | FieldKind::Malformed => section::MALFORMED,
         };
@@ -86,7 +84,7 @@ pub struct Classified<T> {
     /// What is kept beside the table's entry.
     pub token: T,
     /// Whether the octets are handed on beside the token. If not, the token says it all.
-    /// Those of `:authority`, `host` and `content-length` always are.
+    /// Those of `content-length` always are.
     pub keep: bool,
 }
 
@@ -121,7 +119,6 @@ pub(super) fn kind(name: &[u8], value: &[u8]) -> FieldKind {
     }
     match name {
         b"content-length" => FieldKind::ContentLength,
-        b"host" => FieldKind::Host,
         b"te" if value.eq_ignore_ascii_case(b"trailers") => FieldKind::Te,
         // RFC 9113 §8.2.2: connection-specific fields make a message malformed.
         b"te" | b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade" => {
@@ -212,7 +209,7 @@ mod tests {
             (b"transfer-encoding", b"chunked", FieldKind::Malformed),
             (b"upgrade", b"h2c", FieldKind::Malformed),
             (b"content-length", b"3", FieldKind::ContentLength),
-            (b"host", b"a", FieldKind::Host),
+            (b"host", b"a", FieldKind::Regular),
             (b"x-a", b"", FieldKind::Regular),
             (b"x-a", b"a b\tc", FieldKind::Regular),
             (b"x-a", b"\xff\x80", FieldKind::Regular),

@@ -118,3 +118,13 @@ async fn the_rest_of_a_request_is_not_wanted() {
     let answer = client.until(stream, |answer| answer.reset.is_some()).await;
     assert_eq!((answer.reset, answer.head[":status"].as_str()), (Some(Reason::NO_ERROR), "200"));
 }
+
+#[tokio::test]
+async fn a_request_for_two_hosts_is_refused() {
+    let (_server, mut client) = serve().await;
+    for host in ["elsewhere", "localhost"] {
+        let stream = client.open("/describe", &[(":method", "GET"), PLAIN, ("host", host)], true);
+        let status = client.answer(stream).await.head[":status"].clone();
+        assert_eq!(status, if host == "localhost" { "200" } else { "400" }, "{host}");
+    }
+}

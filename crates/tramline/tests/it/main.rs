@@ -21,6 +21,7 @@ mod orderly_close;
 mod panics;
 mod raw_client;
 mod raw_server;
+mod request_rules;
 #[cfg(feature = "tls")]
 mod server_tls;
 mod services;
