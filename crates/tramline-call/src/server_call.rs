@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -371,6 +372,36 @@ fn write_status_line(http_status: u16, subtype: Subtype, sink: &mut impl FieldSi
 
 fn three_digits(status: u16) -> [u8; 3] {
     [status / 100, status / 10, status].map(|n| b'0' + (n % 10) as u8)
+}
+
+/// What the fields of a response take in one section beside metadata, message and details.
+const SECTION_LEN_BASE: usize = 256;
+
+/// Fails a call whose head or trailers would be longer than the client said that it takes
+/// (RFC 9113 §6.5.2).
+///
+/// # Errors
+/// RESOURCE_EXHAUSTED, which names both lengths, and a failure that cannot be told.
+pub fn check_section_len(status: Option<&Status>, metadata: &Metadata, len_max: usize) -> Result<(), Status> {
+    if status.is_none() && metadata.is_empty() {
+        return Ok(());
+    }
+    let reason_len = status.map_or(0, reason_len);
+    let len = SECTION_LEN_BASE + reason_len + metadata.section_len();
+    if len <= len_max {
+        return Ok(());
+    }
+    let what = match status.map(Status::code) {
+        None => String::new(),
+        Some(code) => format!(" (the call failed with {code})"),
+    };
+    Err(Status::resource_exhausted(format!(
+        "the response's metadata make a section of about {len} bytes, and the client accepts {len_max}{what}"
+    )))
+}
+
+fn reason_len(status: &Status) -> usize {
+    percent::encode(status.message()).len() + status.details().len().div_ceil(3) * 4 + status.metadata().section_len()
 }
 
 /// Writes a response's trailers; `None` is OK. They follow a head, or, where nothing was

@@ -17,6 +17,9 @@ use arena::Arena;
 pub(crate) use binary::{decode as decode_binary, encode as encode_binary, is_binary, is_valid as is_valid_binary};
 pub use value::Value;
 
+/// What HTTP counts for each field beside its name and value (RFC 9113 §6.5.2).
+const FIELD_LEN: usize = 32;
+
 /// Why an entry cannot be set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -97,6 +100,13 @@ impl Metadata {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.arena.as_ref().is_none_or(|arena| arena.is_empty())
+    }
+
+    /// What its fields add to a field section, as HTTP counts it: names, values, and 32 octets
+    /// for each (RFC 9113 §6.5.2).
+    #[must_use]
+    pub fn section_len(&self) -> usize {
+        self.iter().map(|(key, value)| key.len() + value.as_wire().len() + FIELD_LEN).sum()
     }
 
     /// Octets of memory that are held for it, shared or not.

@@ -1,11 +1,15 @@
 //! Limits: of messages, heads, streams, handlers, connections, time.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tramline::Dispatch;
+use tramline::codec::Raw;
+use tramline::server::Routes;
+use tramline::{Dispatch, Method, Replies, Request, Response, Status};
 use tramline_h2::{Config, Reason};
 
 use crate::raw_client::{RawClient, envelope};
@@ -49,6 +53,55 @@ async fn a_long_head_ends_its_call_alone() {
     let stream = client.call(ECHO, &many, b"m");
     assert_eq!(client.answer(stream).await.status(), 8);
     assert_eq!(client.unary(ECHO, b"m").await.status(), 0);
+}
+
+/// What a client does not take is not sent to it: it would lose the status with the rest
+/// (RFC 9113 §6.5.2).
+#[tokio::test]
+async fn metadata_over_the_clients_limit_are_not_sent() {
+    let settings = |builder: tramline::server::ServerBuilder| {
+        builder.add_routes(register_talkative).dispatch("/talk.Talk/spawned", Dispatch::Spawn)
+    };
+    let server = serve_with(settings).await;
+    let mut config = Config::default();
+    config.limits.header_list_len_max = 2000;
+    let mut client = RawClient::over(TcpStream::connect(server.address).await.unwrap(), config);
+    client.settle().await;
+    for kind in ["unary", "spawned", "streaming"] {
+        let path = format!("/talk.Talk/{kind}");
+        for (place, has_head) in [("head", false), ("trailers", true), ("message", false)] {
+            let answer = client.unary(&path, place.as_bytes()).await;
+            assert_eq!(answer.status(), 8, "{kind} {place}: {answer:?}");
+            assert!(answer.message().contains("2000"), "{kind} {place}: {}", answer.message());
+            assert_eq!(!answer.trailers.is_empty(), has_head, "{kind} {place}: {answer:?}");
+        }
+        assert_eq!(client.unary(&path, b"nothing").await.status(), 0, "{kind}");
+    }
+}
+
+/// Says much in its head, its trailers, or the message of its status.
+fn register_talkative(routes: &mut Routes) {
+    async fn talk(place: Bytes) -> Result<Response<Bytes>, Status> {
+        let much = "x".repeat(3000);
+        let mut response = Response::new(Bytes::new());
+        match &place[..] {
+            b"head" => response.metadata_mut().insert("x-much", &much).unwrap(),
+            b"trailers" => response.trailers_mut().insert("x-much", &much).unwrap(),
+            b"message" => return Err(Status::not_found(much)),
+            _ => {}
+        }
+        Ok(response)
+    }
+    for path in ["/talk.Talk/unary", "/talk.Talk/spawned"] {
+        routes.unary(Method::unary(path, Raw), Arc::new(()), |_, request: Request<Bytes>| talk(request.into_inner()));
+    }
+    let method = Method::server_streaming("/talk.Talk/streaming", Raw);
+    routes.server_streaming(method, Arc::new(()), |_, request: Request<Bytes>, replies: Replies<Bytes>| async move {
+        let (message, head, trailers) = talk(request.into_inner()).await?.into_parts();
+        replies.set_metadata(head).unwrap();
+        replies.with_trailers(|own| own.merge(&trailers));
+        replies.send(message).await
+    });
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ impl ClientSide {
             return Err(mapping::deadline_exceeded());
         }
         let profile = &self.profile;
-        let metadata_len: usize = head.metadata.iter().map(|(key, value)| key.len() + value.as_wire().len() + 32).sum();
+        let metadata_len = head.metadata.section_len();
         let len = HEAD_LEN_BASE + head.method.path().as_str().len() + profile.authority.len() + metadata_len;
         let len_max = engine.peer_header_list_len_max();
         if metadata_len > 0 && len > len_max {

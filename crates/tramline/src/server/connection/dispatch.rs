@@ -158,12 +158,13 @@ impl ServerSide {
         if is_leaving {
             return self.forget_leaving(engine, key);
         }
+        let mut outcome = detached.outcome;
         if let Some(unary) = detached.unary {
             let subtype = call.head.subtype();
             let mut wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent };
-            wire.send_unary(unary, call.context.as_deref());
+            outcome = outcome.and(wire.send_unary(unary, call.context.as_deref()));
         }
-        self.finish(engine, key, detached.outcome);
+        self.finish(engine, key, outcome);
     }
 
     /// The handler of a call that was over before is gone now.

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use tramline_call::codec::Sink;
-use tramline_call::server_call::{Rejection, write_head, write_http_status, write_rejection, write_trailers};
+use tramline_call::server_call::{
+    Rejection, check_section_len, write_head, write_http_status, write_rejection, write_trailers,
+};
 use tramline_call::{Encoding, Metadata, Status, Subtype};
 use tramline_h2::{FieldWriter, Indexing, Reason, SendError, StreamKey};
 
@@ -72,9 +74,9 @@ impl<'a> ReplyWriter<'a> {
         match &mut self.target {
             Target::Wire(wire) => {
                 add_head(self.context, &mut metadata);
-                wire.send_head(&metadata, encoding);
+                wire.send_head(&metadata, encoding)?;
                 wire.send_message(|out, splices| transfer::encode_into(out, splices, packing, encode))?;
-                wire.send_end(&trailers);
+                wire.send_end(&trailers)?;
             }
             Target::Memory(unary) => {
                 let mut octets = Vec::new();
@@ -106,12 +108,14 @@ impl Wire<'_> {
     // A stream that the client reset takes nothing more; the reset is an event of its own,
     // so nobody here needs to hear of it.
 
-    fn send_head(&mut self, metadata: &Metadata, encoding: Option<Encoding>) {
+    fn send_head(&mut self, metadata: &Metadata, encoding: Option<Encoding>) -> Result<(), Status> {
+        check_section_len(None, metadata, self.engine.peer_header_list_len_max())?;
         *self.head_sent = true;
         let subtype = self.subtype;
         let _ = self.engine.send_headers(self.key, false, |fields| {
             write_head(subtype, metadata, encoding, &mut EngineFields(fields));
         });
+        Ok(())
     }
 
     /// Encodes one envelope straight into the output, or queues its pieces.
@@ -146,18 +150,20 @@ impl Wire<'_> {
         }
     }
 
-    fn send_end(&mut self, trailers: &Metadata) {
+    fn send_end(&mut self, trailers: &Metadata) -> Result<(), Status> {
+        check_section_len(None, trailers, self.engine.peer_header_list_len_max())?;
         let _ = self.engine.send_headers(self.key, true, |fields| {
             write_trailers(None, trailers, &mut EngineFields(fields));
         });
+        Ok(())
     }
 
     /// Sends a reply that another task encoded.
-    pub(super) fn send_unary(&mut self, mut reply: UnaryReply, context: Option<&CallContext>) {
+    pub(super) fn send_unary(&mut self, mut reply: UnaryReply, context: Option<&CallContext>) -> Result<(), Status> {
         add_head(context, &mut reply.metadata);
-        self.send_head(&reply.metadata, reply.encoding);
+        self.send_head(&reply.metadata, reply.encoding)?;
         self.send_pieces(reply.pieces);
-        self.send_end(&reply.trailers);
+        self.send_end(&reply.trailers)
     }
 }
 
@@ -175,6 +181,17 @@ impl ServerSide {
         }
         if !had_head {
             add_head(call.context.as_deref(), &mut metadata);
+        }
+        // A section that the client does not take would cost it the status, too.
+        let len_max = engine.peer_header_list_len_max();
+        let fits = check_section_len(None, &metadata, len_max);
+        let too_long = fits.and_then(|()| check_section_len(status, &trailers, len_max)).err();
+        if too_long.is_some() {
+            trailers = Metadata::new();
+            metadata = Metadata::new();
+        }
+        let status = too_long.as_ref().or(status);
+        if !had_head {
             // Initial metadata that the application set stays initial; without any, a failure
             // is one block (gRPC PROTOCOL-HTTP2, "Trailers-Only").
             if status.is_none() || !metadata.is_empty() {

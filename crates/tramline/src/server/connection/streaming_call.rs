@@ -2,7 +2,7 @@
 
 use tramline_call::Metadata;
 use tramline_call::codec::Frame;
-use tramline_call::server_call::write_head;
+use tramline_call::server_call::{check_section_len, write_head};
 use tramline_h2::StreamKey;
 
 use super::reply::write_http_head;
@@ -85,12 +85,18 @@ impl ServerSide {
         let Some(exchange) = &call.exchange else { return };
         let subtype = call.head.subtype();
         let encoding = self.shared.response_encoding(call.head.accept());
+        let mut outcome = Ok(());
         // A stream that the client reset takes nothing more; its reset is an event of its own.
         exchange.take_outgoing(|outgoing| {
             call.head_sent |= outgoing.head.is_some();
             if let Some(mut metadata) = outgoing.head.filter(|_| !call.is_http) {
                 if let Some(head) = call.context.as_ref().and_then(|context| context.take_head()) {
                     metadata.merge(&head);
+                }
+                outcome = check_section_len(None, &metadata, engine.peer_header_list_len_max());
+                if outcome.is_err() {
+                    call.head_sent = false;
+                    return;
                 }
                 let _ = engine.send_headers(key, false, |fields| {
                     write_head(subtype, &metadata, encoding, &mut EngineFields(fields));
@@ -111,6 +117,9 @@ impl ServerSide {
         });
         engine.poll_backpressure(key);
         exchange.set_engine_len(engine.queued_len(key));
+        if let Err(status) = outcome {
+            self.fail_call(engine, key, status);
+        }
     }
 
     /// Gives back the window of what a handler has read, and of a message that is on its
