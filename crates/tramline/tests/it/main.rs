@@ -9,6 +9,7 @@ mod client_compression;
 mod client_deadlines;
 mod client_drop;
 mod client_interceptors;
+mod client_rules;
 #[cfg(feature = "tls")]
 mod client_tls;
 mod dispatch;
@@ -19,6 +20,7 @@ mod listeners;
 mod load;
 mod orderly_close;
 mod panics;
+mod proxy;
 mod raw_client;
 mod raw_server;
 mod request_rules;
