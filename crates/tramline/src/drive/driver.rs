@@ -128,9 +128,6 @@ impl<S: Side> Driver<S> {
     }
 
     fn turns(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.waits_for_others(cx) {
-            return Poll::Pending;
-        }
         for turn in 0..TURN_COUNT_MAX {
             let now = self.clock.now();
             if let Stage::Lingering { .. } = self.stage {
@@ -296,7 +293,6 @@ impl<S: Side> Driver<S> {
         let was_paused = self.engine.is_read_paused();
         let mut has_progress = false;
         loop {
-            self.lend_memory();
             if self.engine.poll_output(now).is_empty() {
                 break;
             }
@@ -316,9 +312,6 @@ impl<S: Side> Driver<S> {
                 }
             }
         }
-        if let Some(spare) = self.engine.output().take_spare() {
-            buffers::give_spare(spare);
-        }
         // TLS keeps records of its own.
         if let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx) {
             self.close(CloseReason::Io(error), now);
@@ -326,10 +319,18 @@ impl<S: Side> Driver<S> {
         has_progress || (was_paused && !self.engine.is_read_paused())
     }
 
+    /// Memory for what this poll sends. Output that waits has memory of its own.
     fn lend_memory(&mut self) {
         let output = self.engine.output();
         if output.is_empty() {
             output.lend(buffers::take_spare());
+        }
+    }
+
+    /// A connection that has nothing to send holds no memory for it.
+    fn return_memory(&mut self) {
+        if let Some(spare) = self.engine.output().take_spare() {
+            buffers::give_spare(spare);
         }
     }
 
@@ -416,7 +417,12 @@ impl<S: Side> Future for Driver<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waits_for_others(cx) {
+            return Poll::Pending;
+        }
+        self.lend_memory();
         let polled = self.turns(cx);
+        self.return_memory();
         if self.side.take_spawned() && polled.is_pending() {
             // A task that was just spawned runs next on this thread, and tokio wakes no other
             // thread for it. If it keeps the thread, the connection must be able to go on

@@ -18,6 +18,8 @@ struct Contents<L> {
 /// The box of one connection.
 pub(crate) struct Mailbox<L> {
     contents: LeafLock<Contents<L>>,
+    /// There may be letters: the owner need not take the lock to find that there are none.
+    has_some: AtomicBool,
 }
 
 impl<L> std::fmt::Debug for Mailbox<L> {
@@ -28,7 +30,8 @@ impl<L> std::fmt::Debug for Mailbox<L> {
 
 impl<L> Default for Mailbox<L> {
     fn default() -> Self {
-        Mailbox { contents: LeafLock::new(Contents { letters: Vec::new(), owner: None, is_closed: false }) }
+        let contents = LeafLock::new(Contents { letters: Vec::new(), owner: None, is_closed: false });
+        Mailbox { contents, has_some: AtomicBool::new(false) }
     }
 }
 
@@ -46,6 +49,7 @@ impl<L> Mailbox<L> {
                 return Err(letter);
             }
             contents.letters.push(letter);
+            self.has_some.store(true, Ordering::Relaxed);
             contents.owner.take()
         };
         if let Some(owner) = owner {
@@ -64,12 +68,17 @@ impl<L> Mailbox<L> {
 
     /// Swaps the waiting letters into `taken`, which is empty.
     pub(crate) fn take(&self, taken: &mut Vec<L>) {
-        std::mem::swap(&mut self.contents.lock().letters, taken);
+        // A letter that is missed here is found before the owner parks, under the lock.
+        if self.has_some.load(Ordering::Relaxed) {
+            let mut contents = self.contents.lock();
+            std::mem::swap(&mut contents.letters, taken);
+            self.has_some.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Letters wait, but no more than `count_max`.
     pub(crate) fn has_few(&self, count_max: usize) -> bool {
-        (1..=count_max).contains(&self.contents.lock().letters.len())
+        self.has_some.load(Ordering::Relaxed) && (1..=count_max).contains(&self.contents.lock().letters.len())
     }
 
     /// The owner is about to park. False if a letter came in between.
