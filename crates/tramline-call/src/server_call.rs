@@ -287,6 +287,12 @@ impl RequestHead {
         &self.metadata
     }
 
+    /// The request's metadata, to be taken over. What is left in its place lends its memory
+    /// to the next request.
+    pub fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
     /// Forgets the request, and keeps memory for the next one.
     pub fn reset(&mut self) {
         self.metadata.clear();

@@ -1,6 +1,7 @@
 //! What a handler can know of its call.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -38,21 +39,53 @@ struct State {
 /// wait for [`cancelled`](Self::cancelled).
 #[derive(Debug)]
 pub struct CallContext {
-    method: MethodInfo,
+    method: Arc<MethodInfo>,
     connection: Arc<ConnectionInfo>,
     deadline: Option<Duration>,
     clock: Clock,
     state: LeafLock<State>,
+    /// The state is not as it was made. What few calls have need not be looked for in all.
+    is_touched: AtomicBool,
 }
 
 impl CallContext {
     pub(crate) fn new(
-        method: MethodInfo,
+        method: Arc<MethodInfo>,
         connection: Arc<ConnectionInfo>,
         deadline: Option<Duration>,
         clock: Clock,
     ) -> Self {
-        CallContext { method, connection, deadline, clock, state: LeafLock::default() }
+        let (state, is_touched) = (LeafLock::default(), AtomicBool::new(false));
+        CallContext { method, connection, deadline, clock, state, is_touched }
+    }
+
+    /// Makes it the context of another call. Its state is that of a new one.
+    pub(crate) fn renew(
+        &mut self,
+        method: &Arc<MethodInfo>,
+        connection: &Arc<ConnectionInfo>,
+        deadline: Option<Duration>,
+        clock: &Clock,
+    ) {
+        // Most calls of a connection are of one method: nothing is counted up and down for them.
+        if !Arc::ptr_eq(&self.method, method) {
+            self.method = Arc::clone(method);
+        }
+        if !Arc::ptr_eq(&self.connection, connection) {
+            self.connection = Arc::clone(connection);
+        }
+        self.deadline = deadline;
+        self.clock = clock.clone();
+    }
+
+    /// Whether nobody left anything in it.
+    pub(crate) fn is_untouched(&self) -> bool {
+        !self.is_touched.load(Ordering::Acquire)
+    }
+
+    fn touch(&self) -> MutexGuard<'_, State> {
+        self.is_touched.store(true, Ordering::Release);
+        self.state.lock()
     }
 
     /// The method that is called.
@@ -78,10 +111,13 @@ impl CallContext {
     /// Changes initial metadata of the response that is sent with whatever the handler
     /// answers, a failure included. It must be set before the response begins.
     pub fn with_initial_metadata<R>(&self, change: impl FnOnce(&mut Metadata) -> R) -> R {
-        change(self.state.lock().head.get_or_insert_default())
+        change(self.touch().head.get_or_insert_default())
     }
 
     pub(crate) fn take_head(&self) -> Option<Metadata> {
+        if self.is_untouched() {
+            return None;
+        }
         self.state.lock().head.take()
     }
 
@@ -89,7 +125,7 @@ impl CallContext {
     /// spawned. (The handler's own future is dropped.)
     pub async fn cancelled(&self) -> CancelReason {
         std::future::poll_fn(|cx| {
-            let mut state = self.state.lock();
+            let mut state = self.touch();
             match state.reason {
                 Some(reason) => Poll::Ready(reason),
                 None => {
@@ -105,7 +141,7 @@ impl CallContext {
 
     pub(crate) fn cancel(&self, reason: CancelReason) {
         let waiting = {
-            let mut state = self.state.lock();
+            let mut state = self.touch();
             state.reason.get_or_insert(reason);
             std::mem::take(&mut state.waiting)
         };

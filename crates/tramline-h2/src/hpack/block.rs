@@ -54,12 +54,24 @@ const FRONT_LEN_MAX: usize = 24;
 /// same, these fields are there already.
 #[derive(Clone, Copy, Debug)]
 struct Front {
-    indices: [u8; FRONT_LEN_MAX],
-    len: u8,
-    table_version: u64,
+    key: BlockKey,
     field_count: u32,
     octets_len: u32,
     tally: Tally,
+}
+
+/// What a section consists of, where it is indices alone: two sections of one direction of
+/// one connection that have the same key hold the same fields.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BlockKey {
+    table_version: u64,
+    /// Zeros behind `len`.
+    indices: [u8; FRONT_LEN_MAX],
+    len: u8,
+}
+
+impl BlockKey {
+    const NONE: BlockKey = BlockKey { table_version: 0, indices: [0; FRONT_LEN_MAX], len: 0 };
 }
 
 /// What is summed up over the fields of a section.
@@ -99,9 +111,7 @@ impl<T: Copy> FieldBlock<T> {
             tally: Tally { list_len: 0, section: 0, forbidden: 0, offences: 0 },
             missing_count: 0,
             front: Front {
-                indices: [0; FRONT_LEN_MAX],
-                len: 0,
-                table_version: 0,
+                key: BlockKey::NONE,
                 field_count: 0,
                 octets_len: 0,
                 tally: Tally { list_len: 0, section: 0, forbidden: 0, offences: 0 },
@@ -111,7 +121,7 @@ impl<T: Copy> FieldBlock<T> {
 
     /// Empties it, and keeps a moderate amount of memory.
     pub fn clear(&mut self) {
-        self.front.len = 0;
+        self.front.key.len = 0;
         self.fields.clear();
         self.octets.clear();
         if self.fields.capacity() > FIELDS_KEPT_MAX || self.octets.capacity() > OCTETS_KEPT_MAX {
@@ -126,10 +136,11 @@ impl<T: Copy> FieldBlock<T> {
     /// returns its length. Otherwise, empties the block.
     #[inline]
     pub(super) fn begin(&mut self, block: &[u8], table_version: u64) -> usize {
-        let len = usize::from(self.front.len);
+        let key = &self.front.key;
+        let len = usize::from(key.len);
         let is_same = len > 0
-            && self.front.table_version == table_version
-            && block.get(..len).is_some_and(|front| Some(front) == self.front.indices.get(..len));
+            && key.table_version == table_version
+            && block.get(..len).is_some_and(|front| Some(front) == key.indices.get(..len));
         if !is_same {
             self.clear();
             return 0;
@@ -143,12 +154,10 @@ impl<T: Copy> FieldBlock<T> {
 
     /// The fields that are here came of `indices` alone.
     pub(super) fn remember_front(&mut self, indices: &[u8], table_version: u64) {
-        let Some(front) = self.front.indices.get_mut(..indices.len()).filter(|_| self.missing_count == 0) else {
-            return;
-        };
+        let mut key = BlockKey { table_version, len: indices.len() as u8, ..BlockKey::NONE };
+        let Some(front) = key.indices.get_mut(..indices.len()).filter(|_| self.missing_count == 0) else { return };
         front.copy_from_slice(indices);
-        self.front.len = indices.len() as u8;
-        self.front.table_version = table_version;
+        self.front.key = key;
         self.front.field_count = self.fields.len() as u32;
         self.front.octets_len = self.octets.len() as u32;
         self.front.tally = self.tally;
@@ -198,6 +207,14 @@ impl<T: Copy> FieldBlock<T> {
             let (name, rest) = octets.split_at(field.name_len as usize);
             FieldRef { kind: field.kind, token: field.token, name, value: &rest[..field.value_len as usize] }
         })
+    }
+
+    /// What the section consists of, if it was short indices into the tables, all of it.
+    #[must_use]
+    pub fn key(&self) -> Option<&BlockKey> {
+        // Every field adds to the length of the list.
+        let is_front = self.tally.list_len == self.front.tally.list_len && self.missing_count == 0;
+        (self.front.key.len > 0 && is_front).then_some(&self.front.key)
     }
 
     /// Adds a field with its octets.

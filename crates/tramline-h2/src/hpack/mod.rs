@@ -10,7 +10,7 @@ mod integer;
 mod ring;
 mod static_table;
 
-pub use block::{FieldBlock, FieldRef};
+pub use block::{BlockKey, FieldBlock, FieldRef};
 pub use decoder::{BlockLimits, Decoder, HpackError};
 pub use encoder::{Encoder, Indexing};
 pub(crate) use field::section;

@@ -7,6 +7,7 @@ mod flow_control;
 mod frames;
 mod goaway;
 mod headers;
+mod hpack_keys;
 mod hpack_stories;
 mod hpack_vectors;
 mod identifiers;

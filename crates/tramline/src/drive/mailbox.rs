@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-use tramline_h2::StreamKey;
-
 use super::leaf_lock::LeafLock;
 
 struct Contents<L> {
@@ -92,45 +90,49 @@ impl<L> Mailbox<L> {
     }
 }
 
-/// Letters that a call's waker can write.
+/// Letters that a waker can write.
 pub(crate) trait WakeLetter: Send + 'static {
-    fn wake(call: StreamKey) -> Self;
+    fn wake(place: u32) -> Self;
 }
 
-/// The waker of one call's handler: a wake is one letter, however often it comes.
+/// What wakes the handler of the call at one place of a connection's table: a wake is one
+/// letter, however often it comes. A waker that outlives its call wakes the next one at
+/// that place, which does no harm.
 #[derive(Debug)]
-pub(crate) struct CallWaker<L> {
+struct PlaceWaker<L> {
     mailbox: Arc<Mailbox<L>>,
-    call: StreamKey,
+    place: u32,
     is_posted: AtomicBool,
 }
 
-impl<L: WakeLetter> CallWaker<L> {
-    pub(crate) fn new(mailbox: Arc<Mailbox<L>>, call: StreamKey) -> Arc<Self> {
-        Arc::new(CallWaker { mailbox, call, is_posted: AtomicBool::new(false) })
-    }
-
-    /// Makes it the waker of `call`, whose handler is about to be polled. False if
-    /// somebody still holds it for another call.
-    pub(crate) fn retarget(self: &mut Arc<Self>, call: StreamKey) -> bool {
-        if self.call != call {
-            let Some(waker) = Arc::get_mut(self) else { return false };
-            waker.call = call;
-        }
-        // A wake from now on counts again.
-        self.is_posted.store(false, Ordering::Release);
-        true
-    }
-}
-
-impl<L: WakeLetter> Wake for CallWaker<L> {
+impl<L: WakeLetter> Wake for PlaceWaker<L> {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.is_posted.swap(true, Ordering::AcqRel) {
-            self.mailbox.post(L::wake(self.call));
+            self.mailbox.post(L::wake(self.place));
         }
+    }
+}
+
+/// A waker for all polls of all calls at one place.
+#[derive(Debug)]
+pub(crate) struct CallWaker<L> {
+    shared: Arc<PlaceWaker<L>>,
+    waker: Waker,
+}
+
+impl<L: WakeLetter> CallWaker<L> {
+    pub(crate) fn new(mailbox: &Arc<Mailbox<L>>, place: u32) -> Self {
+        let shared = Arc::new(PlaceWaker { mailbox: Arc::clone(mailbox), place, is_posted: AtomicBool::new(false) });
+        CallWaker { waker: Waker::from(Arc::clone(&shared)), shared }
+    }
+
+    /// The waker for a poll that begins now: a wake from now on counts again.
+    pub(crate) fn arm(&self) -> &Waker {
+        self.shared.is_posted.store(false, Ordering::Release);
+        &self.waker
     }
 }

@@ -50,7 +50,7 @@ pub enum Dispatch {
 
 /// One method of a server.
 pub(crate) struct Route {
-    pub(crate) method: MethodInfo,
+    pub(crate) method: Arc<MethodInfo>,
     dispatch: Dispatch,
     pub(crate) load: Load,
     new_slot: Box<dyn Fn() -> BoxSlot + Send + Sync>,
@@ -245,7 +245,7 @@ impl Routes {
         L: CallSlot + 'static,
     {
         self.routes.push(Route {
-            method,
+            method: Arc::new(method),
             dispatch: Dispatch::default(),
             load: Load::default(),
             new_slot: Box::new(move || -> BoxSlot { new_slot() }),

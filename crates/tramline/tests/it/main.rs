@@ -23,6 +23,7 @@ mod panics;
 mod proxy;
 mod raw_client;
 mod raw_server;
+mod repeated_heads;
 mod request_rules;
 #[cfg(feature = "tls")]
 mod server_tls;

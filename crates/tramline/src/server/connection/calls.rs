@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use tramline_call::MethodKind;
 use tramline_call::cardinality::MessageCount;
 use tramline_call::envelope::Assembler;
-use tramline_call::server_call::RequestHead;
+use tramline_call::{Encoding, EncodingSet, Metadata, MethodKind, Subtype};
 use tramline_h2::StreamKey;
 
 use super::{Letter, SlotPool};
@@ -33,8 +32,6 @@ pub(super) enum Stage {
     Collecting,
     /// Its handler waits here for its next poll.
     Held(BoxSlot),
-    /// Its handler is being polled, right now and here.
-    Polled,
     /// Its handler runs on another task.
     Away(tokio::task::AbortHandle),
     /// The call is over, but its handler, on another task, is not gone yet. It counts
@@ -47,7 +44,13 @@ pub(super) struct Call {
     pub(super) key: StreamKey,
     pub(super) route: u32,
     pub(super) stage: Stage,
-    pub(super) head: RequestHead,
+    /// How the request's messages are compressed.
+    pub(super) encoding: Encoding,
+    /// What the client can decompress.
+    pub(super) accept: EncodingSet,
+    /// The messages' format, as the client named it.
+    pub(super) subtype: Subtype,
+    pub(super) metadata: Metadata,
     pub(super) context: Option<Arc<CallContext>>,
     pub(super) exchange: Option<Arc<Exchange>>,
     pub(super) assembler: Assembler,
@@ -69,7 +72,10 @@ impl Call {
             key,
             route,
             stage: Stage::Collecting,
-            head: RequestHead::default(),
+            encoding: Encoding::Identity,
+            accept: EncodingSet::IDENTITY,
+            subtype: Subtype::NONE,
+            metadata: Metadata::new(),
             context: None,
             exchange: None,
             assembler: Assembler::default(),
@@ -84,9 +90,9 @@ impl Call {
 
     /// Gives back all that belongs to one call, and keeps the memory.
     fn reset(&mut self) {
-        self.head.reset();
-        // A context that nobody kept serves the next call.
-        if self.context.as_mut().is_some_and(|context| Arc::get_mut(context).is_none()) {
+        self.metadata.clear();
+        // A context in which nothing was left serves the next call, unless somebody kept it.
+        if self.context.as_ref().is_some_and(|context| !context.is_untouched()) {
             self.context = None;
         }
         self.exchange = None;
@@ -103,7 +109,7 @@ impl Call {
 #[derive(Default)]
 pub(super) struct CallTable {
     by_index: Vec<Option<Box<Call>>>,
-    wakers: Vec<Option<Arc<CallWaker<Letter>>>>,
+    wakers: Vec<Option<CallWaker<Letter>>>,
     count: usize,
 }
 
@@ -161,15 +167,20 @@ impl CallTable {
         });
     }
 
-    /// The waker of the call on this stream: the one before it, if nobody kept it.
-    pub(super) fn waker(&mut self, key: StreamKey, mailbox: &Arc<Mailbox<Letter>>) -> Waker {
-        let Some(cell) = self.wakers.get_mut(key.index()) else { return Waker::noop().clone() };
-        if let Some(waker) = cell.as_mut()
-            && waker.retarget(key)
-        {
-            return Waker::from(Arc::clone(waker));
-        }
-        Waker::from(Arc::clone(cell.insert(CallWaker::new(Arc::clone(mailbox), key))))
+    /// The call at this place.
+    pub(super) fn key_at(&self, place: u32) -> Option<StreamKey> {
+        self.by_index.get(place as usize)?.as_ref().map(|call| call.key)
+    }
+
+    /// A call that is about to be polled, and its waker.
+    pub(super) fn get_with_waker(
+        &mut self,
+        key: StreamKey,
+        mailbox: &Arc<Mailbox<Letter>>,
+    ) -> Option<(&mut Call, &Waker)> {
+        let call = self.by_index.get_mut(key.index())?.as_deref_mut().filter(|call| call.key == key)?;
+        let waker = self.wakers.get_mut(key.index())?;
+        Some((call, waker.get_or_insert_with(|| CallWaker::new(mailbox, key.index() as u32)).arm()))
     }
 }
 

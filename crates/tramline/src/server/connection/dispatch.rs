@@ -17,6 +17,7 @@ use super::reply::{DetachedReply, ReplyWriter, UnaryReply, Wire};
 use super::{Letter, ServerSide, Stage};
 use crate::classify::Engine;
 use crate::drive::mailbox::Mailbox;
+use crate::drive::mailbox::WakeLetter;
 use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
 use crate::server::routes::{Dispatch, Route};
@@ -58,69 +59,90 @@ impl ServerSide {
         let Some(route) = self.shared.routes.get(call.route) else { return };
         let Some(context) = call.context.clone() else { return };
         let mut slot = self.slots.take(call.route).unwrap_or_else(|| route.slot());
-        let packing = self.shared.packing(call.head.accept());
+        let packing = self.shared.packing(call.accept);
         let start = Start {
-            metadata: call.head.metadata().clone(),
+            metadata: call.metadata.clone(),
             context,
             opening,
             exchange: call.exchange.clone(),
-            encoding: call.head.encoding(),
+            encoding: call.encoding,
             packing,
             limits: self.shared.limits,
         };
-        let started = {
-            let _scope = Scope::enter(call.deadline);
-            catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start)))
-                .unwrap_or_else(|panic| Err(panicked(&route.method, &*panic)))
-        };
-        if let Err(status) = started {
-            self.slots.give(call.route, slot);
-            return self.fail_call(engine, key, status);
-        }
         // A stream would stay where it is put for all its life: one long batch is no reason.
-        let is_busy = self.budget.is_spent() && call.exchange.is_none();
-        match route.placement(is_busy) {
-            Dispatch::Inline => {
+        let is_busy = self.budget.is_spent();
+        match route.placement(is_busy && call.exchange.is_none()) {
+            Dispatch::Inline if !is_busy => {
                 call.stage = Stage::Held(slot);
-                self.poll_call(engine, key);
+                self.run(engine, key, Some(start));
             }
-            elsewhere => self.detach(key, slot, elsewhere),
+            placement => {
+                let started = {
+                    let _scope = Scope::enter(call.deadline);
+                    catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start)))
+                        .unwrap_or_else(|panic| Err(panicked(&route.method, &*panic)))
+                };
+                call.stage = Stage::Held(slot);
+                match started {
+                    Ok(()) if placement == Dispatch::Inline => self.mailbox.post(Letter::wake(key.index() as u32)),
+                    Ok(()) => self.detach(key, placement),
+                    Err(status) => self.fail_call(engine, key, status),
+                }
+            }
+        }
+    }
+
+    /// Polls the handler of the call at this place, if it is here.
+    pub(super) fn poll_call_at(&mut self, engine: &mut Engine, place: u32) {
+        if let Some(key) = self.calls.key_at(place) {
+            self.poll_call(engine, key);
         }
     }
 
     /// Polls a handler in its place.
     pub(super) fn poll_call(&mut self, engine: &mut Engine, key: StreamKey) {
-        let waker = self.calls.waker(key, &self.mailbox);
         let Some(call) = self.calls.get_mut(key) else { return };
+        let Some(route) = self.shared.routes.get(call.route) else { return };
         if !matches!(call.stage, Stage::Held(_)) {
             return;
         }
-        let Stage::Held(mut slot) = std::mem::replace(&mut call.stage, Stage::Polled) else { return };
-        let Some(route) = self.shared.routes.get(call.route) else { return };
         if route.placement(false) != Dispatch::Inline {
-            return self.detach(key, slot, Dispatch::Spawn);
+            return self.detach(key, Dispatch::Spawn);
         }
         if self.budget.is_spent() {
             // What the others wrote goes out first.
-            call.stage = Stage::Held(slot);
-            return self.mailbox.post(Letter::Wake(key));
+            return self.mailbox.post(Letter::wake(key.index() as u32));
         }
+        self.run(engine, key, None);
+    }
+
+    /// Polls a handler that is here, and starts it first if it is to be started.
+    fn run(&mut self, engine: &mut Engine, key: StreamKey, start: Option<Start<'_>>) {
+        let ServerSide { calls, shared, budget, clock, mailbox, .. } = self;
+        let Some((call, waker)) = calls.get_with_waker(key, mailbox) else { return };
+        let Some(route) = shared.routes.get(call.route) else { return };
+        let Stage::Held(slot) = &mut call.stage else { return };
         if let Some(exchange) = &call.exchange {
             exchange.hold_notices();
         }
-        let packing = self.shared.packing(call.head.accept());
-        let started = self.budget.start_poll(&self.clock);
+        let packing = shared.packing(call.accept);
+        let started = budget.start_poll(clock);
         let polled = {
             let _scope = Scope::enter(call.deadline);
-            let mut cx = Context::from_waker(&waker);
-            let subtype = call.head.subtype();
+            let mut cx = Context::from_waker(waker);
+            let subtype = call.subtype;
             let wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent };
             let mut reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
-            catch_unwind(AssertUnwindSafe(|| slot.as_mut().poll(&mut cx, &mut reply)))
+            let poll = || {
+                if let Some(start) = start {
+                    slot.as_mut().start(start)?;
+                }
+                slot.as_mut().poll(&mut cx, &mut reply)
+            };
+            catch_unwind(AssertUnwindSafe(poll))
                 .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&route.method, &*panic))))
         };
-        self.budget.finish_poll(started, &self.clock, &route.load);
-        call.stage = Stage::Held(slot);
+        budget.finish_poll(started, clock, &route.load);
         match polled {
             Poll::Pending => self.transfer(engine, key),
             Poll::Ready(outcome) => self.finish(engine, key, outcome),
@@ -128,12 +150,13 @@ impl ServerSide {
     }
 
     /// Gives a handler a task of its own.
-    fn detach(&mut self, key: StreamKey, slot: BoxSlot, dispatch: Dispatch) {
+    fn detach(&mut self, key: StreamKey, dispatch: Dispatch) {
         let Some(call) = self.calls.get_mut(key) else { return };
+        let Stage::Held(slot) = std::mem::replace(&mut call.stage, Stage::Leaving) else { return };
         let task = DetachedCall {
             slot: Some(slot),
             unary: None,
-            packing: self.shared.packing(call.head.accept()),
+            packing: self.shared.packing(call.accept),
             key,
             route: call.route,
             deadline: call.deadline,
@@ -160,7 +183,7 @@ impl ServerSide {
         }
         let mut outcome = detached.outcome;
         if let Some(unary) = detached.unary {
-            let subtype = call.head.subtype();
+            let subtype = call.subtype;
             let mut wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent };
             outcome = outcome.and(wire.send_unary(unary, call.context.as_deref()));
         }
@@ -203,7 +226,11 @@ impl ServerSide {
 
     /// Everything is said: the call leaves the table, and its stream the engine.
     fn end_call(&mut self, engine: &mut Engine, key: StreamKey) {
-        if let Some(call) = self.calls.remove(key) {
+        if let Some(mut call) = self.calls.remove(key) {
+            // A handler that returned is no more: there is nothing to clear.
+            if let Stage::Held(slot) = std::mem::replace(&mut call.stage, Stage::Collecting) {
+                self.slots.give(call.route, slot);
+            }
             // Somebody may have kept a half of the call: it learns that there is no more.
             if let Some(exchange) = call.exchange.as_ref().filter(|exchange| Arc::strong_count(exchange) > 1) {
                 exchange.abort(&Status::failed_precondition("the handler has returned: the call is over"));

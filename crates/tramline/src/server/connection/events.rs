@@ -9,8 +9,9 @@ use tramline_call::codec::{Frame, Raw};
 use tramline_call::server_call::{Rejection, header_list_too_long, unknown_method};
 use tramline_call::{FieldToken, Method, MethodInfo, MethodKind, Status};
 use tramline_h2::StreamKey;
+use tramline_h2::hpack::BlockKey;
 
-use super::{Call, ServerSide, Stage, tell_end};
+use super::{Call, RepeatedHead, ServerSide, Stage, tell_end};
 use crate::classify::Engine;
 use crate::context::{CallContext, CancelReason};
 use crate::drive::exchange::Exchange;
@@ -29,48 +30,66 @@ impl ServerSide {
         if oversize {
             return self.reject(engine, key, header_list_too_long());
         }
-        let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
-        match self.head.read(fields, self.shared.accept) {
-            Ok(()) => self.start_rpc(engine, key, now),
-            Err(Rejection::Http(_)) if self.shared.routes.http_id().is_some() => self.start_http(engine, key, now),
-            Err(rejection) => return self.reject(engine, key, rejection),
+        let block_key = engine.fields().key().copied();
+        let before = self.repeated.take().filter(|before| Some(before.key) == block_key);
+        if let Some(kept) = before.filter(|before| before.is_kept) {
+            self.repeated = before;
+            self.start_call(engine, key, kept.route, None, Opening::Messages, now);
+        } else {
+            let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
+            match self.head.read(fields, self.shared.accept) {
+                Ok(()) => self.start_rpc(engine, key, block_key, before.is_some(), now),
+                Err(Rejection::Http(_)) if self.shared.routes.http_id().is_some() => self.start_http(engine, key, now),
+                Err(rejection) => return self.reject(engine, key, rejection),
+            }
         }
         if end_stream {
             self.handle_request_end(engine, key);
         }
     }
 
-    /// The route and the method that the head names.
-    fn resolve(&self) -> Result<(u32, MethodInfo), Rejection> {
-        let routes = &self.shared.routes;
-        let path = self.head.path();
-        let (id, method) = match self.head.route() {
-            Some(id) => (id, routes.get(id).map(|route| route.method.clone())),
-            None => {
-                let Some(id) = routes.fallback_id() else { return Err(unknown_method(path.as_bytes()).into()) };
-                let method = Method::<Bytes, Bytes, Raw>::dynamic(path, MethodKind::BidiStreaming, Raw);
-                (id, method.ok().map(|method| method.info()))
-            }
-        };
-        let method = method.ok_or_else(|| unknown_method(path.as_bytes()))?;
-        self.head.check_subtype(&method)?;
-        Ok((id, method))
-    }
-
-    fn start_rpc(&mut self, engine: &mut Engine, key: StreamKey, now: Duration) {
+    fn start_rpc(
+        &mut self,
+        engine: &mut Engine,
+        key: StreamKey,
+        block_key: Option<BlockKey>,
+        is_kept: bool,
+        now: Duration,
+    ) {
         match self.resolve() {
-            Ok((route, method)) => self.start_call(engine, key, route, method, Opening::Messages, now),
+            Ok((route, own_method)) => {
+                let block_key = block_key.filter(|_| own_method.is_none());
+                self.repeated = block_key.map(|key| RepeatedHead { key, route, is_kept });
+                self.start_call(engine, key, route, own_method, Opening::Messages, now);
+            }
             Err(rejection) => self.reject(engine, key, rejection),
         }
+    }
+
+    /// The route that the head names, and the method if that is not the route's.
+    fn resolve(&self) -> Result<(u32, Option<Arc<MethodInfo>>), Rejection> {
+        let routes = &self.shared.routes;
+        if let Some(id) = self.head.route()
+            && let Some(route) = routes.get(id)
+        {
+            self.head.check_subtype(&route.method)?;
+            return Ok((id, None));
+        }
+        let path = self.head.path();
+        let unknown = || unknown_method(path.as_bytes());
+        let id = routes.fallback_id().ok_or_else(unknown)?;
+        let method = Method::<Bytes, Bytes, Raw>::dynamic(path, MethodKind::BidiStreaming, Raw);
+        let method = method.map_err(|_| unknown())?.info();
+        self.head.check_subtype(&method)?;
+        Ok((id, Some(Arc::new(method))))
     }
 
     /// A request that is not gRPC, for the handler of those.
     fn start_http(&mut self, engine: &mut Engine, key: StreamKey, now: Duration) {
         let Some(route) = self.shared.routes.http_id() else { return };
-        let Some(method) = self.shared.routes.get(route).map(|route| route.method.clone()) else { return };
         let opening = self.http_opening(engine);
         self.head.reset();
-        self.start_call(engine, key, route, method, Opening::Http(Box::new(opening)), now);
+        self.start_call(engine, key, route, None, Opening::Http(Box::new(opening)), now);
     }
 
     fn http_opening(&self, engine: &Engine) -> HttpOpening {
@@ -104,30 +123,42 @@ impl ServerSide {
         engine: &mut Engine,
         key: StreamKey,
         route: u32,
-        method: MethodInfo,
+        own_method: Option<Arc<MethodInfo>>,
         opening: Opening<'_>,
         now: Duration,
     ) {
         if self.shared.handlers.as_ref().is_some_and(|limit| !limit.enter()) {
             return engine.refuse(key);
         }
+        let Some(method) = self.shared.routes.get(route).map(|route| own_method.as_ref().unwrap_or(&route.method))
+        else {
+            return;
+        };
         let kind = method.kind();
         let timeout = [self.head.timeout(), self.shared.timeout].into_iter().flatten().min();
         let deadline = timeout.map(|timeout| now.saturating_add(timeout));
         let streams = !(kind.takes_one_message() && kind.replies_once());
         let call = self.calls.insert(key, route);
-        std::mem::swap(&mut call.head, &mut self.head);
+        (call.encoding, call.accept, call.subtype) = (self.head.encoding(), self.head.accept(), self.head.subtype());
+        if self.repeated.is_some_and(|repeated| repeated.is_kept) {
+            call.metadata = self.head.metadata().clone();
+        } else {
+            std::mem::swap(&mut call.metadata, self.head.metadata_mut());
+        }
         call.deadline = deadline;
         call.is_http = matches!(opening, Opening::Http(_));
         call.requests = MessageCount::of_requests(kind);
-        let connection = Arc::clone(&self.connection);
-        let context = CallContext::new(method, connection, deadline, self.clock.clone());
+        let (connection, clock) = (&self.connection, &self.clock);
         match call.context.as_mut().and_then(Arc::get_mut) {
-            Some(spare) => *spare = context,
-            None => call.context = Some(Arc::new(context)),
+            Some(spare) => spare.renew(method, connection, deadline, clock),
+            None => {
+                let context = CallContext::new(method.clone(), connection.clone(), deadline, clock.clone());
+                call.context = Some(Arc::new(context));
+            }
         }
-        let encoding = call.head.encoding();
-        call.exchange = streams.then(|| Exchange::new(self.mailbox.clone(), Some(key), encoding));
+        if streams {
+            call.exchange = Some(Exchange::new(self.mailbox.clone(), Some(key), call.encoding));
+        }
         if timeout == Some(Duration::ZERO) {
             let status = Status::deadline_exceeded("the deadline had passed when the call arrived");
             return self.end_with(engine, key, CancelReason::Deadline, status);
@@ -150,7 +181,7 @@ impl ServerSide {
         }
         engine.release_capacity(key, bytes.len());
         let mut input = bytes;
-        let message = match call.assembler.next(&mut input, call.head.encoding(), self.shared.limits.message_len_max) {
+        let message = match call.assembler.next(&mut input, call.encoding, self.shared.limits.message_len_max) {
             Ok(None) if end_stream => return self.handle_request_end(engine, key),
             Ok(None) => return,
             Ok(Some(message)) => message,
@@ -202,7 +233,7 @@ impl ServerSide {
                 call.stage = Stage::Leaving;
                 call.deadline = None;
             }
-            Stage::Collecting | Stage::Held(_) | Stage::Polled => {
+            Stage::Collecting | Stage::Held(_) => {
                 if let Some(call) = self.calls.remove(key) {
                     self.discard(call);
                 }

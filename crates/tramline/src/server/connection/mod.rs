@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tramline_call::Status;
 use tramline_call::server_call::RequestHead;
+use tramline_h2::hpack::BlockKey;
 use tramline_h2::{Event, Reason, StreamKey};
 
 use super::settings::ServerShared;
@@ -29,8 +30,8 @@ use reply::DetachedReply;
 
 /// What is asked of a server connection's owner.
 pub(crate) enum Letter {
-    /// A handler wants to be polled.
-    Wake(StreamKey),
+    /// The handler of the call at this place wants to be polled.
+    Wake(u32),
     /// A streaming call's boxes changed.
     Notice(StreamKey, Notice),
     /// A handler on another task is done.
@@ -44,8 +45,8 @@ pub(crate) enum Letter {
 }
 
 impl WakeLetter for Letter {
-    fn wake(call: StreamKey) -> Self {
-        Letter::Wake(call)
+    fn wake(place: u32) -> Self {
+        Letter::Wake(place)
     }
 }
 
@@ -57,14 +58,24 @@ impl NoticeBoard for Mailbox<Letter> {
     }
 }
 
+/// A head that a client may send again and again. When it does, it is not read again.
+#[derive(Clone, Copy)]
+struct RepeatedHead {
+    key: BlockKey,
+    route: u32,
+    /// It came twice, and `head` is still what it says.
+    is_kept: bool,
+}
+
 /// The server's side of a connection.
 pub(crate) struct ServerSide {
     shared: Arc<ServerShared>,
     connection: Arc<ConnectionInfo>,
     mailbox: Arc<Mailbox<Letter>>,
     clock: Clock,
-    /// The head that is being read.
+    /// The head that is being read, or that was read last.
     head: RequestHead,
+    repeated: Option<RepeatedHead>,
     calls: CallTable,
     slots: SlotPool,
     budget: PollBudget,
@@ -89,6 +100,7 @@ impl ServerSide {
             connection,
             mailbox,
             head: RequestHead::default(),
+            repeated: None,
             calls: CallTable::default(),
             budget: PollBudget::default(),
             touched: Vec::new(),
@@ -129,7 +141,7 @@ impl Side for ServerSide {
 
     fn handle_letter(&mut self, engine: &mut Engine, letter: Letter, now: Duration) -> Verdict {
         match letter {
-            Letter::Wake(call) => self.poll_call(engine, call),
+            Letter::Wake(place) => self.poll_call_at(engine, place),
             Letter::Notice(call, Notice::Outbound) => self.transfer(engine, call),
             Letter::Notice(call, Notice::Consumed) => self.give_window(engine, call),
             Letter::Notice(_, Notice::Dropped) => {}

@@ -171,7 +171,7 @@ impl ServerSide {
     /// The end of a response: trailers behind what was sent, or a head that is all.
     pub(super) fn send_status(&mut self, engine: &mut Engine, key: StreamKey, status: Option<&Status>) {
         let Some(call) = self.calls.get_mut(key) else { return };
-        let subtype = call.head.subtype();
+        let subtype = call.subtype;
         let mut trailers = Metadata::new();
         let mut metadata = Metadata::new();
         let had_head = std::mem::replace(&mut call.head_sent, true);

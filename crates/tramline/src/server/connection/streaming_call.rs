@@ -22,7 +22,7 @@ impl ServerSide {
         let mut input = bytes;
         call.owed_len += bytes.len();
         let failure = loop {
-            match call.assembler.next(&mut input, call.head.encoding(), self.shared.limits.message_len_max) {
+            match call.assembler.next(&mut input, call.encoding, self.shared.limits.message_len_max) {
                 Ok(None) => break None,
                 Err(status) => break Some(status),
                 Ok(Some(message)) => {
@@ -83,8 +83,8 @@ impl ServerSide {
     pub(super) fn transfer_all(&mut self, engine: &mut Engine, key: StreamKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some(exchange) = &call.exchange else { return };
-        let subtype = call.head.subtype();
-        let encoding = self.shared.response_encoding(call.head.accept());
+        let subtype = call.subtype;
+        let encoding = self.shared.response_encoding(call.accept);
         let mut outcome = Ok(());
         // A stream that the client reset takes nothing more; its reset is an event of its own.
         exchange.take_outgoing(|outgoing| {
