@@ -15,8 +15,8 @@ use crate::io::Address;
 pub(crate) struct Connection {
     pub(crate) mailbox: Arc<Mailbox<Letter>>,
     /// Calls that it has begun, and those of them that are over. Only its owner writes.
-    pub(crate) started: AtomicUsize,
-    pub(crate) ended: AtomicUsize,
+    started: AtomicUsize,
+    ended: AtomicUsize,
     is_retired: AtomicBool,
 }
 
@@ -28,6 +28,17 @@ impl Connection {
 
     pub(crate) fn is_retired(&self) -> bool {
         self.is_retired.load(Ordering::Acquire)
+    }
+
+    /// Its owner began a call.
+    pub(crate) fn handle_start(&self) {
+        // Nobody else writes: no need to lock the bus.
+        self.started.store(self.started.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+
+    /// Its owner ended `count` calls.
+    pub(crate) fn handle_end(&self, count: usize) {
+        self.ended.store(self.ended.load(Ordering::Relaxed) + count, Ordering::Release);
     }
 
     /// Calls begun and calls in flight.

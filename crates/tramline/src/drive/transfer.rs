@@ -27,6 +27,9 @@ pub(crate) struct Packing {
     pub(crate) message_len_max: usize,
 }
 
+/// Room for most messages, and for the reply, which takes the place of the request.
+const ENVELOPE_CAPACITY_MIN: usize = 64;
+
 /// One message behind its prefix: octets, or pieces where a long part was spliced in.
 #[derive(Debug)]
 pub(crate) struct Envelope {
@@ -42,7 +45,7 @@ impl Envelope {
     /// Encodes `message` behind its prefix.
     pub(crate) fn encode<T, C: Encode<T>>(codec: C, message: &T, packing: Packing) -> Result<Envelope, Status> {
         let hint = codec.size_hint(message).unwrap_or(0);
-        let mut octets = Vec::with_capacity(PREFIX_LEN + hint.min(SPLICE_LEN_MIN));
+        let mut octets = Vec::with_capacity((PREFIX_LEN + hint.min(SPLICE_LEN_MIN)).max(ENVELOPE_CAPACITY_MIN));
         let mut splices = Vec::new();
         encode_into(&mut octets, &mut splices, packing, |sink| codec.encode(message, sink))?;
         Ok(Envelope { pieces: cut(&mut octets, splices), octets })

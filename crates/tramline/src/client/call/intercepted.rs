@@ -129,7 +129,7 @@ impl Opening {
         }
         let empty = CallHead::empty(self.head.method.clone());
         let head = std::mem::replace(&mut self.head, empty);
-        let call = Call::new(head, Arc::clone(&self.router));
+        let call = Call::new(head, Arc::clone(&self.router), None);
         let is_wanted = self.board.attach(&call);
         let ticket = Ticket::new(call, Some(Arc::clone(&self.exchange)), Outbox::default());
         if is_wanted {

@@ -1,6 +1,7 @@
 //! What a call's maker and its carrier share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -49,8 +50,6 @@ pub(crate) enum Place {
 struct State {
     place: Place,
     key: Option<StreamKey>,
-    /// Its maker wants nothing more of it.
-    is_cancelled: bool,
     outcome: Option<Result<UnaryReply, Status>>,
     waker: Option<Waker>,
 }
@@ -62,12 +61,18 @@ pub(crate) struct Call {
     pub(crate) head: CallHead,
     pub(crate) router: Arc<Router>,
     state: LeafLock<State>,
+    /// Its maker wants nothing more of it. Written under the lock.
+    is_cancelled: AtomicBool,
+    /// It is over. Written under the lock.
+    has_ended: AtomicBool,
 }
 
 impl Call {
-    pub(crate) fn new(head: CallHead, router: Arc<Router>) -> Arc<Call> {
-        let state = State { place: Place::Pending, key: None, is_cancelled: false, outcome: None, waker: None };
-        Arc::new(Call { head, router, state: LeafLock::new(state) })
+    /// `waker` is told of the end of a call with one reply.
+    pub(crate) fn new(head: CallHead, router: Arc<Router>, waker: Option<Waker>) -> Arc<Call> {
+        let state = State { place: Place::Pending, key: None, outcome: None, waker };
+        let (is_cancelled, has_ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Call { head, router, state: LeafLock::new(state), is_cancelled, has_ended })
     }
 
     /// A carrier takes the call. False if nobody wants it any more.
@@ -75,14 +80,14 @@ impl Call {
         let mut state = self.state.lock();
         state.key = None;
         state.place = place;
-        !state.is_cancelled
+        !self.is_cancelled()
     }
 
     /// The call has a stream. False if nobody wants it any more.
     pub(crate) fn set_key(&self, key: StreamKey) -> bool {
         let mut state = self.state.lock();
         state.key = Some(key);
-        !state.is_cancelled
+        !self.is_cancelled()
     }
 
     pub(crate) fn key(&self) -> Option<StreamKey> {
@@ -90,14 +95,18 @@ impl Call {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.state.lock().is_cancelled
+        self.is_cancelled.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
     }
 
     /// The call's maker gives it up.
     pub(crate) fn cancel(self: &Arc<Self>) {
         let place = {
             let mut state = self.state.lock();
-            state.is_cancelled = true;
+            self.is_cancelled.store(true, Ordering::Release);
             state.waker = None;
             state.place.clone()
         };
@@ -129,6 +138,7 @@ impl Call {
                 return;
             }
             state.place = Place::Ended;
+            self.has_ended.store(true, Ordering::Release);
             state.key = None;
             state.outcome = outcome;
             state.waker.take()

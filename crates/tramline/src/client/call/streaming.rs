@@ -49,7 +49,7 @@ where
 
     fn prepare(&self, head: CallHead) -> Prepared {
         let encoding = head.encoding;
-        let call = Call::new(head, Arc::clone(&self.router));
+        let call = Call::new(head, Arc::clone(&self.router), None);
         let exchange = Exchange::new(Arc::new(CallBoard(Arc::clone(&call))), None, Encoding::Identity);
         Prepared { ticket: Ticket::new(call, Some(Arc::clone(&exchange)), Outbox::default()), exchange, encoding }
     }

@@ -61,7 +61,7 @@ where
     }
 
     /// Encodes the request and sends it on its way.
-    fn begin(&mut self, request: Request<Req>) -> Result<Stage<Req, Res>, Status> {
+    fn begin(&mut self, request: Request<Req>, cx: &Context<'_>) -> Result<Stage<Req, Res>, Status> {
         let Plan { router, method, .. } = &self.plan;
         let (metadata, extensions, message) = request.into_parts();
         let head = std::mem::take(&mut self.options).into_head(&router.profile, method.clone(), metadata)?;
@@ -71,7 +71,7 @@ where
         }
         let packing = router.profile.packing(head.encoding);
         let outbox = Outbox::of_envelope(Envelope::encode(self.codec, &message, packing)?);
-        let call = Call::new(head, Arc::clone(router));
+        let call = Call::new(head, Arc::clone(router), Some(cx.waker().clone()));
         router.submit(Ticket::new(Arc::clone(&call), None, outbox));
         Ok(Stage::Waiting(call))
     }
@@ -100,7 +100,13 @@ where
         if let Stage::Fresh(_) = this.stage
             && let Stage::Fresh(request) = std::mem::replace(&mut this.stage, Stage::Done)
         {
-            this.stage = this.begin(request)?;
+            this.stage = this.begin(request, cx)?;
+            if let Stage::Waiting(call) = &this.stage
+                && !call.has_ended()
+            {
+                // It knows already whom to wake.
+                return Poll::Pending;
+            }
         }
         match &mut this.stage {
             Stage::Waiting(call) => {

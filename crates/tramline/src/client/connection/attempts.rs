@@ -1,8 +1,8 @@
 //! The table of attempts, by stream index: how they begin and how they end.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tramline_call::cardinality::MessageCount;
@@ -14,8 +14,13 @@ use super::{Attempt, ClientSide, Progress};
 use crate::classify::Engine;
 use crate::client::call::{Call, Ticket, cancelled};
 
-/// Attempts whose memory is kept for the next ones.
-const SPARE_ATTEMPT_COUNT_MAX: usize = 16;
+/// Attempts whose memory a thread keeps for the next ones, on whatever connection.
+const SPARE_ATTEMPT_COUNT_MAX: usize = 256;
+
+thread_local! {
+    #[allow(clippy::vec_box, reason = "the boxes move between the table and here")]
+    static SPARES: RefCell<Vec<Box<Attempt>>> = const { RefCell::new(Vec::new()) };
+}
 
 impl ClientSide {
     /// A call came by letter.
@@ -56,14 +61,16 @@ impl ClientSide {
                 return ticket.resubmit();
             }
         }
-        let Some(call) = ticket.call().cloned() else { return };
-        let key = match self.send_head(engine, &call, now) {
+        let Some(call) = ticket.call() else { return };
+        let key = match self.send_head(engine, call, now) {
             Ok(key) => key,
             Err(status) => return ticket.fail(status),
         };
-        self.connection.started.fetch_add(1, Ordering::Release);
-        self.insert(key, ticket, &call);
-        if !call.set_key(key) {
+        self.connection.handle_start();
+        let is_wanted = call.set_key(key);
+        let (deadline, count) = (call.head.deadline, MessageCount::of_responses(call.head.method.kind()));
+        self.insert(key, ticket, deadline, count);
+        if !is_wanted {
             return self.give_up(engine, key, Some(Reason::CANCEL), cancelled());
         }
         self.send_body(engine, key);
@@ -74,10 +81,8 @@ impl ClientSide {
         }
     }
 
-    fn insert(&mut self, key: StreamKey, ticket: Ticket, call: &Call) {
-        let deadline = call.head.deadline;
-        let count = MessageCount::of_responses(call.head.method.kind());
-        let attempt = match self.spare_attempts.pop() {
+    fn insert(&mut self, key: StreamKey, ticket: Ticket, deadline: Option<Duration>, count: MessageCount) {
+        let attempt = match SPARES.with_borrow_mut(Vec::pop) {
             Some(mut spare) => {
                 spare.key = key;
                 spare.ticket = ticket;
@@ -116,16 +121,13 @@ impl ClientSide {
         self.attempt_mut(key)?;
         let attempt = self.attempts.get_mut(key.index())?.take();
         self.attempt_count -= 1;
-        self.connection.ended.fetch_add(1, Ordering::Release);
+        self.connection.handle_end(1);
         engine.forget(key);
         attempt
     }
 
     /// Keeps the memory of an attempt whose ticket has been used.
     pub(super) fn recycle(&mut self, mut attempt: Box<Attempt>) {
-        if self.spare_attempts.len() >= SPARE_ATTEMPT_COUNT_MAX {
-            return;
-        }
         attempt.progress = Progress::Waiting;
         attempt.assembler.reset();
         attempt.encoding = Encoding::Identity;
@@ -133,7 +135,11 @@ impl ClientSide {
         attempt.reply = None;
         attempt.owed_len = 0;
         attempt.has_ended = false;
-        self.spare_attempts.push(attempt);
+        SPARES.with_borrow_mut(|spares| {
+            if spares.len() < SPARE_ATTEMPT_COUNT_MAX {
+                spares.push(attempt);
+            }
+        });
     }
 
     /// Ends a call early. With a reason, its stream is reset.

@@ -6,7 +6,6 @@ mod outgoing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tramline_call::Status;
@@ -79,8 +78,6 @@ pub(crate) struct ClientSide {
     reporter: Reporter,
     /// By stream index.
     attempts: Vec<Option<Box<Attempt>>>,
-    #[allow(clippy::vec_box, reason = "the boxes move between the table and here")]
-    spare_attempts: Vec<Box<Attempt>>,
     attempt_count: usize,
     /// Calls that wait for a stream (SETTINGS_MAX_CONCURRENT_STREAMS).
     queue: VecDeque<Ticket>,
@@ -105,7 +102,6 @@ impl ClientSide {
             info,
             reporter,
             attempts: Vec::new(),
-            spare_attempts: Vec::new(),
             attempt_count: 0,
             queue: VecDeque::new(),
             touched: Vec::new(),
@@ -205,7 +201,7 @@ impl Side for ClientSide {
         for attempt in self.attempts.iter_mut().filter_map(Option::take) {
             attempt.ticket.fail(status.clone());
         }
-        self.connection.ended.fetch_add(std::mem::take(&mut self.attempt_count), Ordering::Release);
+        self.connection.handle_end(std::mem::take(&mut self.attempt_count));
         self.reporter.report_closed(&self.connection, status);
     }
 }
