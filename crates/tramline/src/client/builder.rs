@@ -16,6 +16,7 @@ use super::resolver::ResolverFactory;
 use super::target::{Place, Security, Target};
 use crate::clock::Clock;
 use crate::compression;
+use crate::drive::outbound;
 use crate::error::Error;
 use crate::interceptor::{Interceptor, Interceptors};
 use crate::io::InProcessConnector;
@@ -254,8 +255,13 @@ impl ChannelBuilder {
     /// # Errors
     /// The target cannot be read, a setting contradicts it or cannot be, or the system has
     /// no root certificates for `https://`.
-    pub fn build(mut self) -> Result<Channel, Error> {
+    pub fn build(self) -> Result<Channel, Error> {
+        self.into_profile().map(Channel::from_profile)
+    }
+
+    pub(super) fn into_profile(mut self) -> Result<Profile, Error> {
         self.engine.stream_window_len = self.engine.stream_window_len.max(STREAM_WINDOW_LEN_MIN);
+        outbound::fit_queue(&mut self.engine.limits);
         let target = match &self.target {
             Err(target) => target.clone(),
             Ok(text) if self.resolver.is_some() => Target::parse_any(text)?,
@@ -280,7 +286,7 @@ impl ChannelBuilder {
         let is_secure = tls.is_some();
         #[cfg(not(feature = "tls"))]
         let is_secure = false;
-        Ok(Channel::from_profile(Profile {
+        Ok(Profile {
             authority,
             scheme: if is_secure { Scheme::Https } else { Scheme::Http },
             user_agent: user_agent(self.user_agent.as_deref()),
@@ -301,7 +307,7 @@ impl ChannelBuilder {
             clock: self.clock,
             seed: self.seed,
             target,
-        }))
+        })
     }
 }
 

@@ -217,6 +217,8 @@ impl Router {
         let is_unused = road.waiting.is_empty();
         if is_unused {
             road.control = None;
+            // A call that saw the task running, and is about to wait for it, looks again.
+            road.version += 1;
         }
         is_unused
     }
@@ -308,4 +310,28 @@ pub(super) fn no_runtime() -> Status {
     Status::internal(
         "the channel has no tokio runtime to run on: make its first call inside one (`#[tokio::main]`, `Runtime::block_on`)",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tramline_call::Method;
+    use tramline_call::codec::Raw;
+
+    use super::super::builder::ChannelBuilder;
+    use super::super::call::{CallHead, Outbox};
+    use super::*;
+
+    /// Between a call's look at the picker and its decision to wait, the channel's task
+    /// may end. Nobody would ever look after that call.
+    #[tokio::test]
+    async fn a_call_does_not_wait_for_a_task_that_has_ended() {
+        let router = Router::new(Arc::new(ChannelBuilder::new("ipv4:127.0.0.1:1").into_profile().unwrap()));
+        let method = Method::<Bytes, Bytes, Raw>::unary("/test.Test/Echo", Raw).info();
+        let call = Call::new(CallHead::empty(method), Arc::clone(&router));
+        let seen = router.snapshot().unwrap();
+        assert!(router.try_end());
+        let back = router.wait(Ticket::new(call, None, Outbox::default()), seen.version);
+        assert!(back.is_some_and(|ticket| ticket.call().is_some()), "it waits");
+    }
 }

@@ -1,7 +1,7 @@
 //! The two boxes of one streaming call, shared by its connection and its user.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tramline_call::{Encoding, Frame, Metadata, Status};
@@ -170,8 +170,17 @@ impl Exchange {
         self.change_outbound(|outbound| outbound.flush_head = true);
     }
 
+    /// Changes the trailers. No lock is held meanwhile: `change` is an application's. What
+    /// others add in the same time comes behind.
     pub(crate) fn with_trailers<R>(&self, change: impl FnOnce(&mut Metadata) -> R) -> R {
-        change(&mut self.outbound.lock().trailers)
+        let mut trailers = self.take_trailers();
+        let result = change(&mut trailers);
+        let mut outbound = self.outbound.lock();
+        if !outbound.trailers.is_empty() {
+            trailers.merge(&outbound.trailers);
+        }
+        outbound.trailers = trailers;
+        result
     }
 
     /// Nothing more will be sent.
@@ -236,7 +245,8 @@ impl Exchange {
 
     /// The engine holds this much of the call's output.
     pub(crate) fn set_engine_len(&self, len: usize) {
-        wake(self.outbound.lock().set_engine_len(len));
+        let writers = self.outbound.lock().set_engine_len(len);
+        writers.wake();
     }
 
     /// The peer's head arrived.
@@ -251,7 +261,11 @@ impl Exchange {
 
     /// Wakes the reader after a batch.
     pub(crate) fn wake_reader(&self) {
-        wake(self.inbound.lock().take_reader());
+        // The lock is not held while it is woken: a waker may be anybody's.
+        let reader = self.inbound.lock().take_reader();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 
     /// Takes the reader's waker: true if it waits, and the caller will run it itself.
@@ -279,17 +293,12 @@ impl Exchange {
     pub(crate) fn abort(&self, status: &Status) {
         self.inbound.lock().abort(status.clone());
         self.wake_reader();
-        wake(self.outbound.lock().close(status.clone()));
+        self.close_outbound(status.clone());
     }
 
     /// Nothing more can be sent, while what arrived can still be read.
     pub(crate) fn close_outbound(&self, status: Status) {
-        wake(self.outbound.lock().close(status));
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+        let writers = self.outbound.lock().close(status);
+        writers.wake();
     }
 }

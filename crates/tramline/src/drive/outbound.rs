@@ -10,8 +10,36 @@ use super::transfer::{Splices, cut};
 
 /// Unsent octets of one call before its producer waits.
 pub(crate) const OUTBOUND_LEN_MAX: usize = 64 * 1024;
+/// The engine's queue of a stream tells of its room only once it was full, so it must be
+/// full before a producer waits for it.
+pub(crate) fn fit_queue(limits: &mut tramline_h2::Limits) {
+    limits.send_queue_len_max = limits.send_queue_len_max.clamp(1, OUTBOUND_LEN_MAX);
+}
+
 /// Memory that an idle outbox keeps.
 const TAIL_KEPT_LEN_MAX: usize = 4 * 1024;
+
+/// Who waits for room: several tasks may write one stream.
+#[derive(Debug, Default)]
+pub(super) struct Writers {
+    first: Option<Waker>,
+    others: Vec<Waker>,
+}
+
+impl Writers {
+    fn add(&mut self, waker: &Waker) {
+        match &self.first {
+            None => self.first = Some(waker.clone()),
+            Some(first) if first.will_wake(waker) => {}
+            Some(_) if self.others.iter().any(|other| other.will_wake(waker)) => {}
+            Some(_) => self.others.push(waker.clone()),
+        }
+    }
+
+    pub(super) fn wake(self) {
+        self.first.into_iter().chain(self.others).for_each(Waker::wake);
+    }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
@@ -35,7 +63,7 @@ pub(crate) struct Outbound {
     pub(super) is_finished: bool,
     /// Why nothing can be sent any more.
     closed: Option<Status>,
-    writer: Option<Waker>,
+    writers: Writers,
     /// The owner knows already that there is something.
     pub(super) is_announced: bool,
 }
@@ -53,7 +81,7 @@ impl Outbound {
         if self.len() < OUTBOUND_LEN_MAX {
             return Poll::Ready(Ok(()));
         }
-        self.writer = Some(cx.waker().clone());
+        self.writers.add(cx.waker());
         Poll::Pending
     }
 
@@ -92,18 +120,19 @@ impl Outbound {
         self.tail.shrink_to(TAIL_KEPT_LEN_MAX);
     }
 
-    /// The engine holds `len` octets now; wakes a producer that has room again.
-    pub(super) fn set_engine_len(&mut self, len: usize) -> Option<Waker> {
+    /// The engine holds `len` octets now; the producers that have room again
+    /// are to be woken.
+    pub(super) fn set_engine_len(&mut self, len: usize) -> Writers {
         self.engine_len = len;
-        if self.len() < OUTBOUND_LEN_MAX { self.writer.take() } else { None }
+        if self.len() < OUTBOUND_LEN_MAX { std::mem::take(&mut self.writers) } else { Writers::default() }
     }
 
     /// Nothing more can be sent; what waits is dropped.
-    pub(super) fn close(&mut self, status: Status) -> Option<Waker> {
+    pub(super) fn close(&mut self, status: Status) -> Writers {
         self.pieces.clear();
         self.pieces_len = 0;
         self.tail = Vec::new();
         self.closed.get_or_insert(status);
-        self.writer.take()
+        std::mem::take(&mut self.writers)
     }
 }

@@ -141,15 +141,25 @@ impl SocketListener {
     }
 }
 
-/// Whether accepting failed for want of something that comes back: descriptors, memory.
-/// Other errors concern the one connection that is not there any more.
-pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOBUFS: i32 = if cfg!(target_os = "linux") { 105 } else { 55 };
-    const WSAEMFILE: i32 = 10_024;
-    let is_resource = matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS | WSAEMFILE));
-    is_resource || error.kind() == io::ErrorKind::OutOfMemory
+/// Whether accepting failed because of the one connection that is not there any more
+/// (accept(2), "Error handling"). Other errors come again with the next attempt.
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable, NotConnected, TimedOut,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+            | NotConnected
+            | TimedOut
+    )
 }
 
 #[cfg(unix)]

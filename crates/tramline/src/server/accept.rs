@@ -12,10 +12,11 @@ use super::settings::ServerShared;
 use crate::classify::{Engine, Fields};
 use crate::drive::driver::Driver;
 use crate::drive::mailbox::Mailbox;
-use crate::io::socket::is_exhaustion;
+use crate::io::socket::is_of_one_connection;
 use crate::io::{BoxIo, ConnectionInfo};
 
-/// How long accepting pauses when descriptors or memory are used up: at first, and at most.
+/// How long accepting pauses when it fails, as when descriptors or memory are used up: at
+/// first, and at most.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
@@ -25,34 +26,39 @@ pub(super) async fn accept_all(mut acceptor: Acceptor, shared: Arc<ServerShared>
     let _alive = group.enter();
     let mut backoff = BACKOFF_MIN;
     loop {
-        let Some(Some(place)) = group.while_serving(group.place()).await else { return };
         match group.while_serving(acceptor.accept()).await.flatten() {
             None => return,
             Some(Ok((io, info))) => {
                 backoff = BACKOFF_MIN;
+                // A listener that waits for a connection must not keep a place from another.
+                let Some(Some(place)) = group.while_serving(group.place()).await else { return };
                 let connection = serve_connection(io, info, Arc::clone(&shared), group.enter());
                 tokio::spawn(async move {
                     connection.await;
                     drop(place);
                 });
             }
-            Some(Err(error)) if is_exhaustion(&error) => {
-                tracing::warn!(%error, ?backoff, "cannot accept for want of resources");
+            Some(Err(error)) if is_of_one_connection(&error) => {
+                tracing::debug!(%error, "a connection was gone before it was accepted");
+                tokio::task::yield_now().await;
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, ?backoff, "cannot accept: trying again after a pause");
                 if group.while_serving(shared.clock.sleep(backoff)).await.is_none() {
                     return;
                 }
                 backoff = (backoff * 2).min(BACKOFF_MAX);
             }
-            Some(Err(error)) => tracing::debug!(%error, "a connection was gone before it was accepted"),
         }
     }
 }
 
 async fn serve_connection(io: BoxIo, mut info: ConnectionInfo, shared: Arc<ServerShared>, mut alive: Alive) {
     tracing::debug!(peer = %info, "connection accepted");
-    let io = match handshake(io, &mut info, &shared).await {
-        Ok(io) => io,
-        Err(error) => {
+    let io = match alive.until_aborted(handshake(io, &mut info, &shared)).await {
+        None => return,
+        Some(Ok(io)) => io,
+        Some(Err(error)) => {
             tracing::info!(peer = %info, %error, "handshake failed");
             return;
         }

@@ -15,6 +15,7 @@ use super::serving::Server;
 use super::settings::{HandlerLimit, ServerShared};
 use crate::clock::Clock;
 use crate::compression;
+use crate::drive::outbound;
 use crate::error::Error;
 use crate::http_door::{self, HttpHandler, HttpRequest, HttpResponse};
 use crate::interceptor::{Interceptor, Interceptors};
@@ -222,8 +223,8 @@ impl ServerBuilder {
         self
     }
 
-    /// How many connections the server may have: no limit unless set. Others wait in the
-    /// kernel's backlog.
+    /// How many connections the server may have: no limit unless set. Others wait: one at
+    /// each listener, the rest in the kernel's backlog.
     #[must_use]
     pub fn connections_max(mut self, count: usize) -> Self {
         self.connections_max = count;
@@ -280,7 +281,8 @@ impl ServerBuilder {
     /// # Errors
     /// A method is registered twice, or a setting names a method or a compression that is
     /// not there.
-    pub fn build(self) -> Result<Server, Error> {
+    pub fn build(mut self) -> Result<Server, Error> {
+        outbound::fit_queue(&mut self.engine.limits);
         if !compression::is_supported(self.compression) {
             let name = self.compression.name();
             return Err(Error::config(format!(

@@ -56,8 +56,13 @@ impl Group {
 
     /// `future`'s output, unless the group stops accepting first.
     pub(crate) async fn while_serving<F: Future>(&self, future: F) -> Option<F::Output> {
+        self.before(Phase::Draining, future).await
+    }
+
+    /// `future`'s output, unless `end` is reached first.
+    async fn before<F: Future>(&self, end: Phase, future: F) -> Option<F::Output> {
         let mut phase = self.phase.subscribe();
-        let mut stop = std::pin::pin!(phase.wait_for(|phase| *phase != Phase::Serving));
+        let mut stop = std::pin::pin!(phase.wait_for(|phase| *phase >= end));
         let mut future = std::pin::pin!(future);
         std::future::poll_fn(|cx| {
             if stop.as_mut().poll(cx).is_ready() {
@@ -111,6 +116,11 @@ pub(crate) struct Alive {
 }
 
 impl Alive {
+    /// `future`'s output, unless everything ends first.
+    pub(crate) async fn until_aborted<F: Future>(&self, future: F) -> Option<F::Output> {
+        self.group.before(Phase::Aborted, future).await
+    }
+
     /// A connection can be told of the end from now on.
     pub(crate) fn register(&mut self, mailbox: &Arc<Mailbox<Letter>>) {
         let mut connections = self.group.connections.lock();

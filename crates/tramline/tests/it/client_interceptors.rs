@@ -149,6 +149,10 @@ struct Guard {
     refuses_requests: bool,
     refuses_responses: bool,
     hangs: bool,
+    hangs_on_requests: bool,
+    panics_late: bool,
+    /// Starts that are under way.
+    starting: Arc<()>,
     forgives: bool,
     changes: bool,
 }
@@ -157,8 +161,13 @@ impl Interceptor for Guard {
     type Call = ();
 
     async fn start(&self, _call: &mut CallStart<'_>) -> Result<Started<()>, Status> {
+        let _starting = Arc::clone(&self.starting);
         if self.hangs {
             std::future::pending::<()>().await;
+        }
+        if self.panics_late {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            panic!("as asked");
         }
         if self.refuses {
             return Err(Status::permission_denied("not you"));
@@ -174,6 +183,9 @@ impl Interceptor for Guard {
     }
 
     async fn request_message(&self, (): &(), message: &mut Message<'_>) -> Result<(), Status> {
+        if self.hangs_on_requests {
+            std::future::pending::<()>().await;
+        }
         if self.refuses_requests {
             return Err(Status::data_loss("request"));
         }
@@ -277,6 +289,10 @@ async fn the_deadline_holds_for_interceptors_too_and_calls_can_be_dropped_in_the
     let (requests, replies) = channel.bidi_streaming(&CHAT_METHOD).timeout(short).start();
     assert_eq!(requests.send(bytes("m")).await.unwrap_err().code(), Code::DeadlineExceeded);
     drop(replies);
+    let channel = guarded(&server, Guard { hangs_on_requests: true, ..Guard::default() });
+    let called = channel.unary(&ECHO_METHOD, bytes("m")).timeout(short);
+    let status = tokio::time::timeout(Duration::from_secs(5), called).await.expect("no deadline").unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
     let (channel, _log) = scribed(&server, true);
     for _ in 0..20 {
         let mut call = Box::pin(channel.unary(&SLEEP_METHOD, bytes("5000")));
@@ -294,4 +310,37 @@ async fn a_long_message_passes_whole() {
     let (channel, _log) = scribed(&server, false);
     let message = Bytes::from(vec![5; 1_000_000]);
     assert_eq!(channel.unary(&ECHO_METHOD, message.clone()).await.unwrap().into_inner(), message);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_takes_its_interceptor_along() {
+    let server = serve().await;
+    let starting = Arc::new(());
+    let channel = guarded(&server, Guard { hangs: true, starting: Arc::clone(&starting), ..Guard::default() });
+    let mut unary = Box::pin(channel.unary(&ECHO_METHOD, bytes("m")));
+    assert!(tokio::time::timeout(Duration::from_millis(10), &mut unary).await.is_err());
+    let chat = channel.bidi_streaming(&CHAT_METHOD).start();
+    let before = Arc::strong_count(&starting);
+    assert_eq!(before, 4, "this one, the guard's, and one for each call");
+    drop((unary, chat));
+    for _ in 0..100 {
+        if Arc::strong_count(&starting) == 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the interceptor still waits");
+}
+
+#[tokio::test]
+async fn an_interceptor_that_panics_ends_its_call() {
+    let server = serve().await;
+    let channel = guarded(&server, Guard { panics_late: true, ..Guard::default() });
+    let limit = Duration::from_secs(5);
+    let called = tokio::time::timeout(limit, channel.unary(&ECHO_METHOD, bytes("m"))).await;
+    assert_eq!(called.expect("the call hangs").unwrap_err().code(), Code::Internal);
+    let (requests, mut replies) = channel.bidi_streaming(&CHAT_METHOD).start();
+    let sent = tokio::time::timeout(limit, requests.send(bytes("m"))).await;
+    assert_eq!(sent.expect("the request hangs").unwrap_err().code(), Code::Internal);
+    assert_eq!(replies.message().await.unwrap_err().code(), Code::Internal);
 }

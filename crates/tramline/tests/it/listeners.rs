@@ -2,6 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
 use tramline::server::{Listener, Runtime, ServerBuilder};
@@ -104,7 +106,7 @@ async fn one_runtime_for_each_core() {
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap();
     }
-    handle.drain(std::time::Duration::from_secs(5)).await;
+    handle.drain(Duration::from_secs(5)).await;
     assert!(TcpStream::connect(address).await.is_err());
 }
 
@@ -121,4 +123,47 @@ async fn a_method_registered_twice_is_an_error() {
     let (builder, witness) = builder();
     let error = builder.add_routes(move |routes| register(routes, &witness)).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+/// A listener that waits for a connection takes no place of the others.
+#[tokio::test]
+async fn places_are_shared_by_all_listeners() {
+    let (builder, _witness) = builder();
+    let server = builder.connections_max(1).bind("127.0.0.1:0").unwrap().bind("127.0.0.1:0").unwrap();
+    let addresses: Vec<_> = server.addresses().filter_map(Address::ip).collect();
+    server.start().unwrap();
+    for address in addresses.into_iter().rev() {
+        let mut client = RawClient::connect(address).await;
+        let answer = tokio::time::timeout(Duration::from_secs(5), client.unary(ECHO, b"m")).await;
+        assert_eq!(answer.expect("no place").status(), 0);
+    }
+}
+
+/// A source that fails without end leaves the other tasks of its thread their time.
+#[tokio::test]
+async fn a_source_that_always_fails_does_not_spin() {
+    struct Broken(Arc<AtomicUsize>);
+
+    impl futures_core::Stream for Broken {
+        type Item = io::Result<(tokio::io::DuplexStream, ConnectionInfo)>;
+
+        fn poll_next(
+            self: std::pin::Pin<&mut Self>,
+            _cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
+            // The test ends even if nobody else ever runs.
+            let is_over = self.0.fetch_add(1, Ordering::Relaxed) > 100_000;
+            std::task::Poll::Ready((!is_over).then(|| Err(io::Error::other("broken"))))
+        }
+    }
+
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (builder, _witness) = builder();
+    let server = builder.bind("127.0.0.1:0").unwrap().listen(Listener::from_stream(Broken(Arc::clone(&asked))));
+    let address = server.local_addr().unwrap();
+    let handle = server.start().unwrap();
+    assert_eq!(RawClient::connect(address).await.unary(ECHO, b"m").await.status(), 0);
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(asked < 100, "{asked}");
+    handle.drain(Duration::from_secs(5)).await;
 }

@@ -153,6 +153,19 @@ async fn half_open_handshakes_hold_up_nobody() {
     }
 }
 
+/// The grace is the longest that a drain takes, whatever a client does not do.
+#[tokio::test]
+async fn a_half_open_handshake_does_not_outlive_the_grace() {
+    let authority = Authority::new();
+    let tls = ServerTls::new(server_identity(&authority)).unwrap();
+    let server = serve_with(|builder| builder.tls(tls).handshake_timeout(Duration::from_secs(60))).await;
+    let mut half_open = TcpStream::connect(server.address).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let drained = server.handle.drain(Duration::from_millis(100));
+    tokio::time::timeout(Duration::from_secs(5), drained).await.expect("the drain waits for the handshake");
+    assert!(half_open.read_u8().await.is_err());
+}
+
 #[test]
 fn what_is_not_pem_says_so() {
     let (chain, key) = Authority::new().issue("localhost");

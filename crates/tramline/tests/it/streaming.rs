@@ -1,10 +1,15 @@
 //! The three streaming kinds, and back-pressure.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+use tramline::codec::Raw;
+use tramline::{Channel, Method, Replies, Request, Status};
+
 use crate::raw_client::{RawClient, envelope};
-use crate::services::{CHAT, COUNT, SUM, serve};
+use crate::services::{CHAT, COUNT, SUM, serve, serve_with};
 
 #[tokio::test]
 async fn a_server_streams() {
@@ -129,4 +134,70 @@ async fn many_streams_at_once() {
     for (n, stream) in streams {
         assert_eq!(client.answer(stream).await.messages().len(), n);
     }
+}
+
+/// Each waits for room with a waker of its own, and each is woken.
+#[tokio::test]
+async fn two_tasks_write_one_stream() {
+    const TWINS: Method<Bytes, Bytes, Raw> = Method::server_streaming("/test.Test/Twins", Raw);
+    const COUNT_EACH: usize = 50;
+    async fn write(replies: Replies<Bytes>) -> Result<(), Status> {
+        for _ in 0..COUNT_EACH {
+            replies.send(Bytes::from(vec![1; 20_000])).await?;
+        }
+        Ok(())
+    }
+    let server = serve_with(|builder| {
+        builder.add_routes(|routes| {
+            routes.server_streaming(TWINS, Arc::new(()), |_, _request: Request<Bytes>, replies| async move {
+                let twin = tokio::spawn(write(replies.clone()));
+                write(replies).await?;
+                twin.await.map_err(|_| Status::internal("the twin panicked"))?
+            });
+        })
+    })
+    .await;
+    let channel = Channel::new(&format!("ipv4:{}", server.address)).unwrap();
+    let mut replies = channel.server_streaming(&TWINS, Bytes::new()).await.unwrap().into_inner();
+    // Both fill the windows and wait.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut count = 0;
+    let reading = async {
+        while replies.message().await.unwrap().is_some() {
+            count += 1;
+        }
+    };
+    let read = tokio::time::timeout(Duration::from_secs(10), reading).await;
+    assert!(read.is_ok(), "stuck after {count} messages");
+    assert_eq!(count, 2 * COUNT_EACH);
+}
+
+/// A queue that may be longer than an outbox still tells the outbox of its room.
+#[tokio::test]
+async fn a_longer_send_queue_stops_nobody() {
+    let server = serve_with(|builder| builder.http2(|config| config.limits.send_queue_len_max = 1 << 20)).await;
+    let mut client = RawClient::connect(server.address).await;
+    let answer = tokio::time::timeout(Duration::from_secs(10), client.unary(COUNT, b"100 10000")).await;
+    assert_eq!(answer.expect("the stream is stuck").messages().len(), 100);
+}
+
+/// What an application does with its trailers holds nothing that the call needs.
+#[tokio::test]
+async fn trailers_can_be_changed_from_within() {
+    const NESTED: Method<Bytes, Bytes, Raw> = Method::server_streaming("/test.Test/Nested", Raw);
+    let server = serve_with(|builder| {
+        builder.add_routes(|routes| {
+            routes.server_streaming(NESTED, Arc::new(()), |_, _request: Request<Bytes>, replies| async move {
+                replies.with_trailers(|outer| {
+                    outer.insert("x-outer", "1").unwrap();
+                    replies.send_metadata();
+                    replies.with_trailers(|inner| inner.insert("x-inner", "2").unwrap());
+                });
+                Ok(())
+            });
+        })
+    })
+    .await;
+    let answer = RawClient::connect(server.address).await.unary("/test.Test/Nested", b"").await;
+    assert_eq!((answer.status(), &answer.trailers["x-outer"][..], &answer.trailers["x-inner"][..]), (0, "1", "2"));
 }

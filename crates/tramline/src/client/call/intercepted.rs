@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
+use tokio::task::AbortHandle;
 use tramline_call::codec::Frame;
 use tramline_call::{Encoding, Status, mapping};
 use tramline_h2::StreamKey;
@@ -24,6 +25,8 @@ use crate::response::Response;
 struct LateCall {
     call: Option<Arc<Call>>,
     is_cancelled: bool,
+    /// Where interceptors take their time.
+    task: Option<AbortHandle>,
 }
 
 /// The board of a call that is there before it begins.
@@ -39,17 +42,30 @@ impl LateBoard {
         state.call = Some(Arc::clone(call));
         !state.is_cancelled
     }
+
+    /// The interceptors go on in a task, which ends with its call.
+    fn set_task(&self, task: AbortHandle) {
+        let mut state = self.state.lock();
+        if state.is_cancelled {
+            drop(state);
+            return task.abort();
+        }
+        state.task = Some(task);
+    }
 }
 
 impl NoticeBoard for LateBoard {
     fn notify(&self, stream: Option<StreamKey>, notice: Notice) {
-        let call = {
+        let is_dropped = notice == Notice::Dropped;
+        let (call, task) = {
             let mut state = self.state.lock();
-            state.is_cancelled |= notice == Notice::Dropped;
-            state.call.clone()
+            state.is_cancelled |= is_dropped;
+            (state.call.clone(), if is_dropped { state.task.take() } else { None })
         };
-        if let Some(call) = call {
-            CallBoard(call).notify(stream, notice);
+        match (call, task) {
+            (Some(call), _) => CallBoard(call).notify(stream, notice),
+            (None, Some(task)) => task.abort(),
+            (None, None) => {}
         }
     }
 }
@@ -83,33 +99,32 @@ impl Opening {
         if tokio::runtime::Handle::try_current().is_err() {
             return self.exchange.abort(&no_runtime());
         }
+        let board = Arc::clone(&self.board);
         let mut passing = Box::pin(self.pass());
         if passing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            scope::spawn(passing);
+            board.set_task(scope::spawn(passing).abort_handle());
         }
     }
 
     async fn pass(mut self) {
-        let exchange = Arc::clone(&self.exchange);
-        if let Err(status) = self.pass_start().await {
-            exchange.abort(&status);
-        }
-        // Nobody waits for hooks that will not come.
-        let _ = self.hooks.set(None);
+        let (exchange, hooks) = self.parts();
+        let mut ending = Ending { exchange, hooks, outcome: None };
+        ending.outcome = Some(self.pass_in_time().await);
+    }
+
+    /// The deadline is there before any connection that would keep it.
+    async fn pass_in_time(&mut self) -> Result<(), Status> {
+        let Some(deadline) = self.head.deadline else { return self.pass_start().await };
+        let clock = self.router.profile.clock.clone();
+        let time = deadline.saturating_sub(clock.now());
+        clock.timeout(time, self.pass_start()).await.unwrap_or_else(|| Err(mapping::deadline_exceeded()))
     }
 
     async fn pass_start(&mut self) -> Result<(), Status> {
         let profile = Arc::clone(&self.router.profile);
         let method = self.head.method.clone();
         let start = CallStart::new(CallSide::Client, &method, &mut self.head.metadata, &mut self.extensions, None);
-        let started = profile.interceptors.start(start);
-        let (hooks, verdict) = match self.head.deadline {
-            None => started.await,
-            Some(deadline) => {
-                let time = deadline.saturating_sub(profile.clock.now());
-                profile.clock.timeout(time, started).await.ok_or_else(mapping::deadline_exceeded)?
-            }
-        };
+        let (hooks, verdict) = profile.interceptors.start(start).await;
         let hooks = Arc::new(hooks);
         let _ = self.hooks.set(Some(Arc::clone(&hooks)));
         match verdict {
@@ -156,6 +171,28 @@ impl Opening {
         self.exchange.close_outbound(Status::cancelled("the call is over: an interceptor answered it"));
         self.exchange.finish_inbound(Ok(trailers));
         Ok(())
+    }
+}
+
+/// The end of a call's way past the interceptors, also when that is cut short by a panic,
+/// or with the runtime: whoever waits for the call hears of it.
+struct Ending {
+    exchange: Arc<Exchange>,
+    hooks: LateHooks,
+    outcome: Option<Result<(), Status>>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        match self.outcome.take() {
+            Some(Ok(())) => {}
+            Some(Err(status)) => self.exchange.abort(&status),
+            None => self.exchange.abort(&Status::internal(
+                "an interceptor of the call panicked, or the runtime that it ran on has shut down",
+            )),
+        }
+        // Nobody waits for hooks that will not come.
+        let _ = self.hooks.set(None);
     }
 }
 

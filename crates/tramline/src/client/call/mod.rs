@@ -11,6 +11,8 @@ mod unary;
 
 pub use reply::Reply;
 pub use requests::Requests;
+#[cfg(test)]
+pub(crate) use shared::CallHead;
 pub(crate) use shared::{Call, Place};
 pub use streaming::{BidiCall, ClientStreamingCall, ServerStreamingCall};
 pub(crate) use ticket::{Outbox, ReplyBody, Ticket, UnaryReply, cancelled};
