@@ -328,7 +328,7 @@ mod tests {
     async fn a_call_does_not_wait_for_a_task_that_has_ended() {
         let router = Router::new(Arc::new(ChannelBuilder::new("ipv4:127.0.0.1:1").into_profile().unwrap()));
         let method = Method::<Bytes, Bytes, Raw>::unary("/test.Test/Echo", Raw).info();
-        let call = Call::new(CallHead::empty(method), Arc::clone(&router));
+        let call = Call::new(CallHead::empty(method), Arc::clone(&router), None);
         let seen = router.snapshot().unwrap();
         assert!(router.try_end());
         let back = router.wait(Ticket::new(call, None, Outbox::default()), seen.version);
