@@ -4,8 +4,8 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tramline_call::{Metadata, MethodInfo, Status};
@@ -127,6 +127,7 @@ impl Interceptors {
             states: Vec::with_capacity(self.list.len()),
             method: call.method.clone(),
             has_head_passed: AtomicBool::new(false),
+            refusal: OnceLock::new(),
         };
         for interceptor in &self.list {
             match interceptor.start(&mut call).await {
@@ -147,6 +148,8 @@ pub(crate) struct CallHooks {
     method: MethodInfo,
     /// The response's initial metadata has passed.
     has_head_passed: AtomicBool,
+    /// The first message that did not pass.
+    refusal: OnceLock<Status>,
 }
 
 impl std::fmt::Debug for CallHooks {
@@ -177,7 +180,7 @@ impl CallHooks {
     pub(crate) async fn request_message(&self, octets: Bytes) -> Result<Bytes, Status> {
         let mut message = Message::new(&self.method, octets);
         for (interceptor, state) in self.each().filter(|(interceptor, _)| interceptor.sees_messages()) {
-            interceptor.request_message(state, &mut message).await?;
+            interceptor.request_message(state, &mut message).await.inspect_err(|status| self.refuse(status))?;
         }
         Ok(message.octets)
     }
@@ -191,9 +194,22 @@ impl CallHooks {
     pub(crate) async fn response_message(&self, octets: Bytes) -> Result<Bytes, Status> {
         let mut message = Message::new(&self.method, octets);
         for (interceptor, state) in self.each().rev().filter(|(interceptor, _)| interceptor.sees_messages()) {
-            interceptor.response_message(state, &mut message).await?;
+            interceptor.response_message(state, &mut message).await.inspect_err(|status| self.refuse(status))?;
         }
         Ok(message.octets)
+    }
+
+    fn refuse(&self, status: &Status) {
+        let _ = self.refusal.set(status.clone());
+    }
+
+    /// How a call ends whose handler returned `outcome`: with the status of a message that
+    /// did not pass, if there was one, whatever the handler made of it.
+    pub(crate) fn judge<T>(&self, outcome: Result<T, Status>) -> Result<T, Status> {
+        match self.refusal.get() {
+            Some(status) => Err(status.clone()),
+            None => outcome,
+        }
     }
 
     /// Takes the call's end past them.

@@ -146,7 +146,7 @@ impl Intercepted<OnceHandler> {
 
     async fn answer(&self, mut passing: Passing, hooks: &Arc<CallHooks>) -> Result<Response<Bytes>, Status> {
         pass_request(&mut passing, hooks).await?;
-        let response = (self.handler)(passing, hooks)?.await?;
+        let response = hooks.judge((self.handler)(passing, hooks)?.await)?;
         pass_response(response, hooks).await
     }
 }
@@ -214,7 +214,7 @@ impl Intercepted<StreamHandler> {
 
     async fn answer(&self, mut passing: Passing, hooks: &Arc<CallHooks>) -> Result<(), Status> {
         pass_request(&mut passing, hooks).await?;
-        (self.handler)(passing, hooks)?.await
+        hooks.judge((self.handler)(passing, hooks)?.await)
     }
 }
 

@@ -62,3 +62,18 @@ async fn dispatch_of_a_method_that_is_not_there_is_an_error() {
     let error = tramline::Server::builder().dispatch("/a.B/C", Dispatch::Spawn).build().unwrap_err();
     assert!(error.to_string().contains("/a.B/C"), "{error}");
 }
+
+/// A thread cannot be interrupted, but its handler, where it waits, can be dropped.
+#[tokio::test]
+async fn a_blocking_handler_that_waits_ends_with_its_call() {
+    let server = serve_with(|builder| builder.dispatch(SLEEP, Dispatch::Blocking)).await;
+    let mut client = RawClient::connect(server.address).await;
+    let stream = client.call(SLEEP, &[("grpc-timeout", "50m")], b"60000");
+    assert_eq!(client.answer(stream).await.status(), 4);
+    server.until_alive(0).await;
+    let stream = client.call(SLEEP, &[], b"60000");
+    client.flush().await;
+    server.until_alive(1).await;
+    drop((client, stream));
+    server.until_alive(0).await;
+}

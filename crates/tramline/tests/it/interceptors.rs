@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tramline::codec::Raw;
-use tramline::{CallEnd, CallSide, CallStart, Interceptor, Message, Metadata, Response, Started, Status};
+use tramline::{
+    CallEnd, CallSide, CallStart, Interceptor, Message, Metadata, Method, Request, Response, Started, Status, Streaming,
+};
 
 use crate::raw_client::{Answer, RawClient, envelope};
 use crate::services::{CHAT, COUNT, ECHO, FAIL, SUM, serve_with};
@@ -221,4 +223,29 @@ async fn a_fallback_takes_unknown_methods_interceptors_included() {
     assert_eq!(client.unary("/no-method", b"m").await.status(), 12);
     assert_eq!(client.unary("/*/*", b"m").await.messages()[0], b"/*/*");
     assert_eq!(log.lock().unwrap()[0], "only start /other.Service/Method");
+}
+
+/// A handler may go on after a message that did not pass; its call has failed all the same.
+#[tokio::test]
+async fn what_an_interceptor_refuses_no_handler_forgives() {
+    const DEAF: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Deaf", Raw);
+    let settings = |builder: tramline::server::ServerBuilder| {
+        builder.interceptor(Obedient).add_routes(|routes| {
+            routes.bidi_streaming(
+                DEAF,
+                Arc::new(()),
+                |_, mut request: Request<Streaming<Bytes>>, replies| async move {
+                    while let Ok(Some(message)) = request.get_mut().message().await {
+                        let _ = replies.send(message).await;
+                    }
+                    Ok(())
+                },
+            );
+        })
+    };
+    let server = serve_with(settings).await;
+    let mut client = RawClient::connect(server.address).await;
+    let answers = [client.unary("/test.Test/Deaf", b"bad").await, client.unary("/test.Test/Deaf", b"secret").await];
+    assert_eq!(answers.each_ref().map(Answer::status), [3, 13]);
+    assert_eq!(client.unary("/test.Test/Deaf", b"good").await.messages(), [b"GOOD!"]);
 }

@@ -1,11 +1,14 @@
 //! The table of calls, by stream index.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tramline_call::cardinality::MessageCount;
 use tramline_call::envelope::Assembler;
 use tramline_call::{Encoding, EncodingSet, Metadata, MethodKind, Subtype};
@@ -26,6 +29,13 @@ thread_local! {
     static SPARES: RefCell<Vec<Box<Call>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// A handler on another task. It ends early by an abort where it is a task, and on a
+/// thread of the blocking pool, which nothing interrupts, by the drop of `_stop`.
+pub(super) struct Elsewhere {
+    pub(super) task: AbortHandle,
+    pub(super) _stop: Option<oneshot::Sender<Infallible>>,
+}
+
 /// How far a call is.
 pub(super) enum Stage {
     /// The one request message is not complete.
@@ -33,7 +43,7 @@ pub(super) enum Stage {
     /// Its handler waits here for its next poll.
     Held(BoxSlot),
     /// Its handler runs on another task.
-    Away(tokio::task::AbortHandle),
+    Away(Elsewhere),
     /// The call is over, but its handler, on another task, is not gone yet. It counts
     /// until it is: a client must not be able to have more handlers than streams.
     Leaving,

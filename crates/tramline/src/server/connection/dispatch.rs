@@ -1,6 +1,7 @@
 //! Running handlers: here first, on another task if they want or need it.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -9,10 +10,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tramline_call::{MethodInfo, Status};
 use tramline_h2::StreamKey;
 
-use super::calls::clear_slot;
+use super::calls::{Elsewhere, clear_slot};
 use super::reply::{DetachedReply, ReplyWriter, UnaryReply, Wire};
 use super::{Letter, ServerSide, Stage};
 use crate::classify::Engine;
@@ -163,13 +165,14 @@ impl ServerSide {
             shared: Arc::clone(&self.shared),
             mailbox: Arc::clone(&self.mailbox),
         };
-        let handle = if dispatch == Dispatch::Blocking {
+        call.stage = Stage::Away(if dispatch == Dispatch::Blocking {
             let runtime = tokio::runtime::Handle::current();
-            tokio::task::spawn_blocking(move || runtime.block_on(task)).abort_handle()
+            let (stop, stopped) = oneshot::channel();
+            let thread = tokio::task::spawn_blocking(move || runtime.block_on(until_stopped(task, stopped)));
+            Elsewhere { task: thread.abort_handle(), _stop: Some(stop) }
         } else {
-            tokio::spawn(task).abort_handle()
-        };
-        call.stage = Stage::Away(handle);
+            Elsewhere { task: tokio::spawn(task).abort_handle(), _stop: None }
+        });
         self.has_spawned |= dispatch == Dispatch::Spawn;
     }
 
@@ -263,6 +266,18 @@ struct DetachedCall {
     deadline: Option<Duration>,
     shared: Arc<ServerShared>,
     mailbox: Arc<Mailbox<Letter>>,
+}
+
+/// Runs a handler on a thread that cannot be interrupted: where it waits, it ends when its
+/// call does.
+async fn until_stopped(mut call: DetachedCall, mut stopped: oneshot::Receiver<Infallible>) {
+    std::future::poll_fn(|cx| {
+        if Pin::new(&mut stopped).poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        Pin::new(&mut call).poll(cx)
+    })
+    .await;
 }
 
 impl Future for DetachedCall {

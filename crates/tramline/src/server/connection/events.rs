@@ -228,8 +228,8 @@ impl ServerSide {
         let Some(call) = self.calls.get_mut(key) else { return engine.forget(key) };
         match &call.stage {
             Stage::Leaving => {}
-            Stage::Away(task) => {
-                task.abort();
+            Stage::Away(elsewhere) => {
+                elsewhere.task.abort();
                 call.stage = Stage::Leaving;
                 call.deadline = None;
             }
@@ -244,8 +244,8 @@ impl ServerSide {
 
     /// Gives back what a call that left the table holds.
     pub(super) fn discard(&mut self, call: Box<Call>) {
-        if let Stage::Away(task) = &call.stage {
-            task.abort();
+        if let Stage::Away(elsewhere) = &call.stage {
+            elsewhere.task.abort();
         }
         if let Some(limit) = &self.shared.handlers {
             limit.leave();
