@@ -216,3 +216,30 @@ pub fn control_plane_status(status: Status) -> Status {
         _ => status,
     }
 }
+
+/// Why a call on a server ended before its handler did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum CancelReason {
+    /// The client reset the stream.
+    Client,
+    /// The deadline passed.
+    Deadline,
+    /// The connection was lost.
+    ConnectionLost,
+    /// The server is shutting down and its grace is over.
+    Shutdown,
+}
+
+impl CancelReason {
+    /// What those who still hold a part of the call are told, and the client if it can be.
+    #[must_use]
+    pub fn status(self) -> Status {
+        match self {
+            CancelReason::Client => Status::cancelled("the client cancelled the call"),
+            CancelReason::Deadline => Status::deadline_exceeded("the deadline passed on the server"),
+            CancelReason::ConnectionLost => Status::cancelled("the connection to the client was lost"),
+            CancelReason::Shutdown => Status::unavailable("the server is shutting down"),
+        }
+    }
+}

@@ -5,25 +5,12 @@ use std::sync::{Arc, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use tramline_call::mapping::CancelReason;
 use tramline_call::{Metadata, MethodInfo};
 
 use crate::clock::Clock;
 use crate::drive::leaf_lock::LeafLock;
 use crate::io::ConnectionInfo;
-
-/// Why a call ended before its handler did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum CancelReason {
-    /// The client reset the stream.
-    Client,
-    /// The deadline passed.
-    Deadline,
-    /// The connection was lost.
-    ConnectionLost,
-    /// The server is shutting down and its grace is over.
-    Shutdown,
-}
 
 #[derive(Debug, Default)]
 struct State {

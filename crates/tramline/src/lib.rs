@@ -20,7 +20,7 @@ mod tls;
 
 pub use client::Channel;
 pub use clock::{Clock, Sleep, TimeSource};
-pub use context::{CallContext, CancelReason};
+pub use context::CallContext;
 pub use drive::scope::spawn;
 pub use error::{Error, ErrorKind, ErrorSide};
 pub use http_door::{HttpBody, HttpFields, HttpRequest, HttpResponse};
@@ -34,14 +34,17 @@ pub use server::{Dispatch, Replies, Server};
 pub use streaming::Streaming;
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, ServerTls, TlsIdentity};
+pub use tramline_call::mapping::CancelReason;
 pub use tramline_call::{
-    Code, Encoding, EncodingSet, Idempotency, Metadata, MetadataError, Method, MethodInfo, MethodKind, Status, Value,
+    Code, Encoding, EncodingSet, Idempotency, Metadata, MetadataError, Method, MethodInfo, MethodKind, Path, PathError,
+    Status, Subtype, Value,
 };
 
 /// What messages are encoded with.
 pub mod codec {
     #[cfg(feature = "buffa")]
     pub use tramline_buffa::*;
+    pub use tramline_call::FrameReader;
     pub use tramline_call::codec::*;
     #[cfg(feature = "prost")]
     pub use tramline_prost::*;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tramline_call::mapping::{
-    ConnectFailure, ResetReason, code_of_http_status, control_plane_status, deadline_exceeded,
+    CancelReason, ConnectFailure, ResetReason, code_of_http_status, control_plane_status, deadline_exceeded,
 };
 use tramline_call::{Code, Status};
 
@@ -120,5 +120,18 @@ fn a_part_of_the_client_cannot_speak_for_the_server() {
         let expected = if rewritten.contains(&code) { Code::Internal } else { code };
         assert_eq!(status.code(), expected, "{code}");
         assert!(status.message().contains("from the picker"));
+    }
+}
+
+#[test]
+fn early_ends_on_a_server() {
+    let cases = [
+        (CancelReason::Client, Code::Cancelled),
+        (CancelReason::ConnectionLost, Code::Cancelled),
+        (CancelReason::Deadline, Code::DeadlineExceeded),
+        (CancelReason::Shutdown, Code::Unavailable),
+    ];
+    for (reason, code) in cases {
+        assert_eq!(reason.status().code(), code, "{reason:?}");
     }
 }

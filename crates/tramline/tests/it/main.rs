@@ -18,6 +18,7 @@ mod interceptors;
 mod limits;
 mod listeners;
 mod load;
+mod names;
 mod orderly_close;
 mod panics;
 mod proxy;

@@ -13,10 +13,11 @@ use tramline_h2::hpack::BlockKey;
 
 use super::{Call, RepeatedHead, ServerSide, Stage, tell_end};
 use crate::classify::Engine;
-use crate::context::{CallContext, CancelReason};
+use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
 use crate::http_door::{HttpFields, HttpOpening};
 use crate::server::slot::Opening;
+use tramline_call::mapping::CancelReason;
 
 impl ServerSide {
     pub(super) fn handle_headers(

@@ -10,7 +10,6 @@ mod streaming_call;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tramline_call::Status;
 use tramline_call::server_call::RequestHead;
 use tramline_h2::hpack::BlockKey;
 use tramline_h2::{Event, Reason, StreamKey};
@@ -18,7 +17,6 @@ use tramline_h2::{Event, Reason, StreamKey};
 use super::settings::ServerShared;
 use crate::classify::Engine;
 use crate::clock::Clock;
-use crate::context::CancelReason;
 use crate::drive::driver::{CloseReason, Side, Verdict};
 use crate::drive::exchange::{Notice, NoticeBoard};
 use crate::drive::mailbox::{Mailbox, WakeLetter};
@@ -27,6 +25,7 @@ use budget::PollBudget;
 use calls::{Call, CallTable, Stage};
 use dispatch::SlotPool;
 use reply::DetachedReply;
+use tramline_call::mapping::CancelReason;
 
 /// What is asked of a server connection's owner.
 pub(crate) enum Letter {
@@ -113,7 +112,7 @@ impl ServerSide {
     fn abort(&mut self, engine: &mut Engine) {
         let keys: Vec<StreamKey> = self.calls.iter().map(|call| call.key).collect();
         for key in keys {
-            self.end_with(engine, key, CancelReason::Shutdown, cancel_status(CancelReason::Shutdown));
+            self.end_with(engine, key, CancelReason::Shutdown, CancelReason::Shutdown.status());
         }
         engine.go_away(Reason::NO_ERROR, b"");
     }
@@ -168,7 +167,7 @@ impl Side for ServerSide {
         let is_due = |call: &&Call| call.deadline.is_some_and(|at| at <= now);
         let due: Vec<StreamKey> = self.calls.iter().filter(is_due).map(|call| call.key).collect();
         for call in due {
-            self.end_with(engine, call, CancelReason::Deadline, cancel_status(CancelReason::Deadline));
+            self.end_with(engine, call, CancelReason::Deadline, CancelReason::Deadline.status());
         }
         self.earliest_deadline = self.calls.iter().filter_map(|call| call.deadline).min();
     }
@@ -215,15 +214,6 @@ fn tell_end(call: &Call, reason: CancelReason) {
         context.cancel(reason);
     }
     if let Some(exchange) = &call.exchange {
-        exchange.abort(&cancel_status(reason));
-    }
-}
-
-fn cancel_status(reason: CancelReason) -> Status {
-    match reason {
-        CancelReason::Client => Status::cancelled("the client cancelled the call"),
-        CancelReason::Deadline => Status::deadline_exceeded("the deadline passed on the server"),
-        CancelReason::ConnectionLost => Status::cancelled("the connection to the client was lost"),
-        CancelReason::Shutdown => Status::unavailable("the server is shutting down"),
+        exchange.abort(&reason.status());
     }
 }

@@ -10,10 +10,11 @@ use tramline_h2::{FieldWriter, Indexing, Reason, SendError, StreamKey};
 
 use super::{ServerSide, Stage};
 use crate::classify::{Engine, EngineFields};
-use crate::context::{CallContext, CancelReason};
+use crate::context::CallContext;
 use crate::drive::exchange::HttpHead;
 use crate::drive::transfer::{self, Packing, Splices, cut};
 use crate::server::slot::BoxSlot;
+use tramline_call::mapping::CancelReason;
 
 /// One reply with what surrounds it, encoded.
 pub(crate) struct UnaryReply {
