@@ -17,6 +17,9 @@ const EXIT_OTHER: u8 = 1;
 /// What a call's code is added to, as grpcurl does.
 const EXIT_STATUS_BASE: u8 = 64;
 
+/// What a shell says of a program that Ctrl-C ended: 128, and SIGINT's number.
+const EXIT_INTERRUPTED: u8 = 130;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -26,6 +29,8 @@ pub(crate) enum Failure {
     Other { message: String, hint: Option<String> },
     /// The call ended with this code; its status has been printed already.
     Call(Code),
+    /// The user pressed Ctrl-C, and needs no telling.
+    Interrupted,
 }
 
 impl Failure {
@@ -47,6 +52,7 @@ impl Failure {
             Failure::Usage(_) => EXIT_USAGE,
             Failure::Other { .. } => EXIT_OTHER,
             Failure::Call(code) => EXIT_STATUS_BASE + *code as u8,
+            Failure::Interrupted => EXIT_INTERRUPTED,
         }
     }
 }
@@ -58,6 +64,7 @@ impl fmt::Display for Failure {
             Failure::Other { message, hint: None } => f.write_str(message),
             Failure::Other { message, hint: Some(hint) } => write!(f, "{message}\n  = {hint}"),
             Failure::Call(code) => write!(f, "the call ended with {code}"),
+            Failure::Interrupted => f.write_str("interrupted"),
         }
     }
 }
@@ -90,6 +97,7 @@ mod tests {
     fn exit_statuses_are_grpcurls() {
         assert_eq!(Failure::Call(Code::NotFound).exit_status(), 69);
         assert_eq!(Failure::Call(Code::Unavailable).exit_status(), 78);
+        assert_eq!(Failure::Interrupted.exit_status(), 130);
         assert_eq!(Failure::new("x").exit_status(), 1);
         assert_eq!(Failure::from(UsageError::new("x")).exit_status(), 2);
     }

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // What a call failed with has been shown with its details.
-            if !matches!(failure, Failure::Call(_)) {
+            if !matches!(failure, Failure::Call(_) | Failure::Interrupted) {
                 eprintln!("error: {failure}");
             }
             ExitCode::from(failure.exit_status())

@@ -5,7 +5,7 @@ use tramline::client::Requests;
 use tramline::codec::Raw;
 use tramline::{Channel, Metadata, Method, Streaming};
 
-use super::input::Input;
+use super::input::{Data, Input};
 use super::report::Reporter;
 use super::{Session, address, missing};
 use crate::dynamic::{self, MethodName, Schema};
@@ -21,10 +21,12 @@ pub(super) async fn run(options: &Options, operands: &[String]) -> Result<(), Fa
         return Err(missing(Command::Call, "the name of a method").into());
     };
     let name = MethodName::parse(name);
+    let data = Data::read(&[options.data.as_slice(), data].concat())?;
     let mut session = Session::open(options, &address).await?;
     let schema = session.source.of_method(&name).await?;
+    let schema = session.source.with_types(&schema, &data.named_types()).await;
     let method = schema.find_method(&name)?;
-    let input = input(&schema, method, &[options.data.as_slice(), data].concat()).await?;
+    let input = input(&schema, method, &data).await?;
     let raw = RawMethod::dynamic(method.path(), method.kind(), Raw)
         .map_err(|_| Failure::new(format!("{} cannot be the path of a method", method.path())))?;
     let reporter = Reporter::new(options, schema.clone(), method.method.output());
@@ -35,7 +37,7 @@ pub(super) async fn run(options: &Options, operands: &[String]) -> Result<(), Fa
 
 /// What is to be sent. Where the method takes one message, all the data is read before
 /// the call begins, to see that it is one.
-async fn input(schema: &Schema, method: dynamic::Method<'_>, data: &[String]) -> Result<Input, Failure> {
+async fn input(schema: &Schema, method: dynamic::Method<'_>, data: &Data) -> Result<Input, Failure> {
     let mut input = Input::open(schema, method.method.input(), data)?;
     if method.kind().takes_one_message() {
         match input.read_all().await? {

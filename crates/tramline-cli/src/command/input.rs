@@ -36,34 +36,54 @@ struct Stdin {
     is_over: bool,
 }
 
-impl Input {
-    /// Reads what is at hand: a mistake there is found before the call begins.
-    pub(super) fn open(schema: &Schema, index: MessageIndex, data: &[String]) -> Result<Input, Failure> {
-        let mut input = Input { schema: schema.clone(), index, ready: VecDeque::new(), stdin: None };
-        for piece in data {
-            match piece.as_str() {
-                "-" | "@" | "@-" if input.stdin.is_some() => {
+/// Data that is at hand, as text, and whether standard input follows.
+pub(super) struct Data {
+    /// Each with what errors call it.
+    texts: Vec<(String, String)>,
+    has_stdin: bool,
+}
+
+impl Data {
+    /// Reads operands, and the files that they name.
+    pub(super) fn read(operands: &[String]) -> Result<Data, Failure> {
+        let mut data = Data { texts: Vec::new(), has_stdin: false };
+        for operand in operands {
+            match operand.as_str() {
+                "-" | "@" | "@-" if data.has_stdin => {
                     return Err(Failure::new("standard input can be read once only"));
                 }
-                "-" | "@" | "@-" => input.stdin = Some(Stdin::open()),
-                _ if input.stdin.is_some() => {
+                "-" | "@" | "@-" => data.has_stdin = true,
+                _ if data.has_stdin => {
                     return Err(Failure::new("standard input comes last: what follows it would never be sent"));
                 }
-                _ => input.add(piece)?,
+                _ => data.texts.push(text_of(operand)?),
             }
         }
-        Ok(input)
+        Ok(data)
     }
 
-    fn add(&mut self, piece: &str) -> Result<(), Failure> {
-        match piece.strip_prefix('@') {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Failure::new(format!("{path} cannot be read: {error}")))?;
-                self.parse(&text, path)
-            }
-            None => self.parse(piece, "data"),
+    /// The types that it may hold in Anys.
+    pub(super) fn named_types(&self) -> Vec<String> {
+        self.texts.iter().flat_map(|(text, _)| dynamic::named_types(text)).collect()
+    }
+}
+
+fn text_of(operand: &str) -> Result<(String, String), Failure> {
+    let Some(path) = operand.strip_prefix('@') else { return Ok((operand.to_owned(), "data".to_owned())) };
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{path} cannot be read: {error}")))?;
+    Ok((text, path.to_owned()))
+}
+
+impl Input {
+    /// A mistake in what is at hand is found before the call begins.
+    pub(super) fn open(schema: &Schema, index: MessageIndex, data: &Data) -> Result<Input, Failure> {
+        let mut input = Input { schema: schema.clone(), index, ready: VecDeque::new(), stdin: None };
+        for (text, origin) in &data.texts {
+            input.parse(text, origin)?;
         }
+        input.stdin = data.has_stdin.then(Stdin::open);
+        Ok(input)
     }
 
     fn parse(&mut self, text: &str, origin: &str) -> Result<(), Failure> {

@@ -7,6 +7,8 @@ mod input;
 mod ls;
 mod report;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use tramline::{Channel, Metadata};
@@ -17,14 +19,39 @@ use crate::failure::Failure;
 use crate::flags::{Command, Options, UsageError};
 use crate::source::Source;
 
+/// How long Ctrl-C takes at most.
+const INTERRUPT_TIME_MAX: Duration = Duration::from_millis(500);
+
 /// Runs a command to its end.
 pub(crate) async fn run(command: Command, options: Options, operands: Vec<String>) -> Result<(), Failure> {
     match command {
         Command::Demo => demo::run(&options, &operands).await,
-        Command::Call => call::run(&options, &operands).await,
-        Command::Ls => ls::run(&options, &operands).await,
-        Command::Describe => describe::run(&options, &operands).await,
+        Command::Call => until_interrupted(call::run(&options, &operands)).await,
+        Command::Ls => until_interrupted(ls::run(&options, &operands)).await,
+        Command::Describe => until_interrupted(describe::run(&options, &operands)).await,
     }
+}
+
+/// Ctrl-C cancels what the command has in flight, and waits until servers have been told.
+async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    {
+        tokio::pin!(command);
+        tokio::select! {
+            outcome = &mut command => return outcome,
+            interrupt = tokio::signal::ctrl_c() => interrupt
+                .map_err(|error| Failure::new(format!("signals cannot be waited for: {error}")))?,
+        }
+    }
+    // The connections end behind the calls that were dropped with the command.
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let ended = async {
+        while tasks.num_alive_tasks() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    // A server that does not read is not waited for.
+    let _ = tokio::time::timeout(INTERRUPT_TIME_MAX, ended).await;
+    Err(Failure::Interrupted)
 }
 
 /// A server, and where to learn its schema.

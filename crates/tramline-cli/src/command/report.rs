@@ -1,11 +1,8 @@
 //! What a call shows: messages on standard output, everything else on standard error.
 
-use buffa::Message as _;
-use buffa_descriptor::generated::descriptor::FileDescriptorSet;
 use buffa_descriptor::{DynamicMessage, MessageIndex, Value};
 use bytes::Bytes;
 use tramline::{Metadata, Status};
-use tramline_services::error_details;
 
 use super::Session;
 use crate::dynamic::{self, Format, Schema, Shape};
@@ -108,13 +105,12 @@ impl Reporter {
         if status.details().is_empty() {
             return Vec::new();
         }
-        let schema = with_detail_types(&self.schema);
-        let Some(index) = schema.pool().message_index("google.rpc.Status") else { return Vec::new() };
+        let Some(index) = self.schema.pool().message_index("google.rpc.Status") else { return Vec::new() };
         let decode = |schema: &Schema, index| DynamicMessage::decode(schema.pool().clone(), index, status.details());
-        let Ok(mut details) = decode(&schema, index) else { return Vec::new() };
+        let Ok(mut details) = decode(&self.schema, index) else { return Vec::new() };
         let unresolved = dynamic::unresolved_types(&details);
         if !unresolved.is_empty() {
-            let schema = with_detail_types(&session.source.with_types(&self.schema, &unresolved).await);
+            let schema = session.source.with_types(&self.schema, &unresolved).await;
             if let Some(index) = schema.pool().message_index("google.rpc.Status")
                 && let Ok(resolved) = decode(&schema, index)
             {
@@ -133,18 +129,6 @@ fn shown(details: &DynamicMessage) -> Vec<String> {
         _ => None,
     });
     messages.map(|text| text.lines().map(|line| format!("  {line}\n")).collect()).collect()
-}
-
-/// The schema with the standard details, which servers seldom describe.
-fn with_detail_types(schema: &Schema) -> Schema {
-    let mut pool = (**schema.pool()).clone();
-    let added = FileDescriptorSet::decode_from_slice(error_details::DESCRIPTOR_SET)
-        .map_err(|error| error.to_string())
-        .and_then(|set| pool.add_file_descriptor_set(set).map_err(|error| error.to_string()));
-    match added {
-        Ok(()) => Schema::new(pool),
-        Err(_) => schema.clone(),
-    }
 }
 
 fn print_metadata(direction: char, metadata: &Metadata) {

@@ -35,8 +35,10 @@ fn of_braces(rest: &str) -> Format {
 
 /// `[pkg.extension]: …` is text; any other list is JSON.
 fn of_brackets(rest: &str) -> Format {
-    let name = rest.split(']').next().unwrap_or_default();
-    let is_name = name.chars().all(|c| c.is_alphanumeric() || " ._-/".contains(c));
+    let lines = rest.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let text = lines.collect::<Vec<_>>().join(" ");
+    let name = text.split(']').next().unwrap_or_default();
+    let is_name = name.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || "._-/".contains(c));
     let is_word = name.trim_start().starts_with(|c: char| c.is_alphabetic() || c == '_');
     if is_name && is_word && name.contains(['.', '/']) { Format::Text } else { Format::Json }
 }
@@ -54,7 +56,19 @@ mod tests {
 
     #[test]
     fn data_tells_its_format() {
-        for json in [r#"{"name": "Alice"}"#, "{}", " {\n}", "[1]", "[]", "[\"a\"]", "\"1s\"", "-1.5", "null", "true"] {
+        for json in [
+            r#"{"name": "Alice"}"#,
+            "{}",
+            " {\n}",
+            "[1]",
+            "[]",
+            "[\"a#\"]",
+            "[true,\n1.5]",
+            "\"1s\"",
+            "-1.5",
+            "null",
+            "true",
+        ] {
             assert_eq!(Format::of(json), Format::Json, "{json}");
         }
         for text in [
@@ -66,6 +80,7 @@ mod tests {
             "{name:'A'} {name:'B'}",
             "[pkg.ext]: 1",
             "[type.googleapis.com/pkg.Type] {}",
+            "[pkg.ext # of [1]\n\t. more\n]: 1",
             "---\nname: 'x'",
             "true_or_not: 1",
         ] {

@@ -14,7 +14,7 @@ pub(crate) use data::{Shape, read, write};
 pub(crate) use format::Format;
 pub(crate) use lookup::{LookupError, MethodName, names, no_service};
 pub(crate) use split::Splitter;
-pub(crate) use types::unresolved_types;
+pub(crate) use types::{named_types, unresolved_types};
 
 use std::sync::Arc;
 

@@ -37,6 +37,16 @@ fn collect_value(value: &Value, types: &mut Vec<String>) {
     }
 }
 
+/// The full names behind `/` in data that is not read yet: types of Anys among them.
+pub(crate) fn named_types(data: &str) -> Vec<String> {
+    let is_name = |name: &&str| name.contains('.') && name.split('.').all(|part| !part.is_empty());
+    let names = data.split('/').skip(1).map(|rest| {
+        let len = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "._".contains(c))).unwrap_or(rest.len());
+        &rest[..len]
+    });
+    names.filter(is_name).map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -45,6 +55,12 @@ mod tests {
 
     use super::*;
     use crate::text_format;
+
+    #[test]
+    fn names_in_data_are_found() {
+        let data = r#"{"@type": "a.b/pkg.Type", "u": "https://example.com/x"} [c/pkg.Other] { n: 1/2 }"#;
+        assert_eq!(super::named_types(data), ["pkg.Type", "example.com", "pkg.Other"]);
+    }
 
     #[test]
     fn any_of_an_unknown_type_is_found_wherever_it_is() {

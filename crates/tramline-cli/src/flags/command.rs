@@ -95,9 +95,16 @@ Exit status:
   0       the call ended OK
   2       the command line is wrong
   64 + n  the call ended with gRPC status n (69 is NOT_FOUND, 78 is UNAVAILABLE)
+  130     Ctrl-C; the call has been cancelled, and the server has been told
   1       anything else: no connection, no schema, data that does not fit";
 
 const LS: &str = "\
+Without a name, lists the services that the server says it has. With one, lists the
+methods of that service, or shows that method. Names may be short: Greeter, SayHello.
+
+The server describes itself by gRPC reflection; without it, give the schema by --proto
+or --protoset.
+
 Examples:
   tram ls localhost:50051
   tram ls -l localhost:50051
@@ -107,6 +114,10 @@ Examples:
 const DESCRIBE: &str = "\
 SYMBOL is the name of a service, method, message, enum or field, whole or its end.
 
+The server describes itself by gRPC reflection; without it, give the schema by --proto
+or --protoset.
+
 Examples:
   tram describe localhost:50051 greeter.Greeter
-  tram describe localhost:50051 HelloRequest";
+  tram describe localhost:50051 HelloRequest Chat/UploadFile
+  tram describe localhost:50051 google.protobuf.Timestamp";

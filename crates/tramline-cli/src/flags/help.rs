@@ -98,6 +98,15 @@ mod tests {
     }
 
     #[test]
+    fn every_command_is_shown_at_work() {
+        for command in Command::ALL {
+            let help = long_help(command);
+            let example = format!("Examples:\n  tram {}", command.name());
+            assert!(help.contains(&example), "{help}");
+        }
+    }
+
+    #[test]
     fn help_fits_a_terminal() {
         let texts = Command::ALL.iter().flat_map(|command| [long_help(*command), short_help(*command)]);
         for line in texts.chain([overview()]).flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()) {

@@ -9,6 +9,19 @@ use crate::dynamic::Schema;
 use crate::failure::Failure;
 use crate::flags::{Options, UsageError};
 
+const STANDARD_FILES: [&str; 10] = [
+    "google/protobuf/any.proto",
+    "google/protobuf/duration.proto",
+    "google/protobuf/empty.proto",
+    "google/protobuf/field_mask.proto",
+    "google/protobuf/struct.proto",
+    "google/protobuf/timestamp.proto",
+    "google/protobuf/wrappers.proto",
+    "google/rpc/code.proto",
+    "google/rpc/error_details.proto",
+    "google/rpc/status.proto",
+];
+
 /// The schema of the files that flags name, if they name any.
 pub(super) fn schema(options: &Options) -> Result<Option<Schema>, Failure> {
     if options.proto_files.is_empty() && options.protoset_files.is_empty() {
@@ -52,4 +65,22 @@ fn add(pool: &mut DescriptorPool, encoded: &[u8], origin: &str) -> Result<(), Fa
 pub(super) fn well_known(name: &str) -> Vec<FileDescriptorProto> {
     let encoded = tramline_build::builtin_descriptor_set(name).unwrap_or_default();
     FileDescriptorSet::decode_from_slice(&encoded).unwrap_or_default().file
+}
+
+/// The schema with the types that any Any may hold, and servers seldom describe: protobuf's
+/// own and google.rpc's.
+pub(super) fn with_standard_types(schema: Schema) -> Schema {
+    let mut pool = (**schema.pool()).clone();
+    for name in STANDARD_FILES {
+        let missing = well_known(name)
+            .into_iter()
+            .filter(|file| file.name.as_deref().is_some_and(|name| pool.file_by_name(name).is_none()));
+        let set = FileDescriptorSet { file: missing.collect(), ..Default::default() };
+        let mut wider = pool.clone();
+        // A schema may have these types in files of other names: its own count.
+        if wider.add_file_descriptor_set(set).is_ok() {
+            pool = wider;
+        }
+    }
+    Schema::new(pool)
 }

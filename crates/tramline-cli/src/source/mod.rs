@@ -47,12 +47,13 @@ impl Source {
         }
     }
 
-    /// A schema with every method that `name` may mean.
+    /// A schema with every method that `name` may mean, and the standard types.
     pub(crate) async fn of_method(&mut self, name: &MethodName) -> Result<Schema, Failure> {
-        match self {
-            Source::Reflection(reflected) => reflected.of_method(name).await,
-            Source::Files(schema) => Ok(schema.clone()),
-        }
+        let schema = match self {
+            Source::Reflection(reflected) => reflected.of_method(name).await?,
+            Source::Files(schema) => schema.clone(),
+        };
+        Ok(local::with_standard_types(schema))
     }
 
     /// A schema with this symbol: its full name, or its end.
@@ -65,9 +66,14 @@ impl Source {
 
     /// The schema with these types too, as far as the source knows them.
     pub(crate) async fn with_types(&mut self, schema: &Schema, types: &[String]) -> Schema {
+        let missing: Vec<String> =
+            types.iter().filter(|name| schema.pool().message_index(name).is_none()).cloned().collect();
         match self {
-            Source::Reflection(reflected) => reflected.with_types(types).await.unwrap_or_else(|_| schema.clone()),
-            Source::Files(schema) => schema.clone(),
+            Source::Reflection(reflected) if !missing.is_empty() => match reflected.with_types(&missing).await {
+                Ok(wider) => local::with_standard_types(wider),
+                Err(_) => schema.clone(),
+            },
+            _ => schema.clone(),
         }
     }
 }

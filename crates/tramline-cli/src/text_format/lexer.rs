@@ -88,7 +88,7 @@ impl<'s> Lexer<'s> {
     /// where it stands. The `]` is taken too.
     pub(super) fn bracketed(&mut self) -> Result<(String, Range<usize>), InputError> {
         let start = self.at;
-        let Some(len) = self.rest().find(']') else {
+        let Some(len) = closing_bracket(self.rest()) else {
             return Err(InputError::new(start.saturating_sub(1)..start, "`[` is never closed").with_hint(IN_BRACKETS));
         };
         let raw = self.source.get(start..start + len).unwrap_or_default();
@@ -191,6 +191,15 @@ fn bracketed_name(raw: &str) -> Option<String> {
     }
     let may_be_in_url = |c: char| c.is_ascii_alphanumeric() || "-._~!$&()*+,;=%/".contains(c);
     (!name.is_empty() && name.chars().all(may_be_in_url)).then_some(name)
+}
+
+/// Where the `]` is that no comment has.
+fn closing_bracket(text: &str) -> Option<usize> {
+    let mut in_comment = false;
+    text.char_indices().find_map(|(at, c)| {
+        in_comment = (in_comment || c == '#') && c != '\n';
+        (c == ']' && !in_comment).then_some(at)
+    })
 }
 
 fn is_word(c: char) -> bool {

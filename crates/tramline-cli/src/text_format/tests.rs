@@ -105,6 +105,11 @@ fn oneofs_extensions_and_any() {
         "[shapes.nick]: 'Al' [ shapes . extra ] { size: 1 }",
         r#"{"[shapes.nick]":"Al","[shapes.extra]":[{"size":1}]}"#,
     );
+    check("[ # nick] [names]\n shapes # a package\n . # ]\n\tnick ]: 'Al'", r#"{"[shapes.nick]":"Al"}"#);
+    check(
+        "any { [type.googleapis.com # whose?\n/ shapes. # ]\n Inner] { size: 1 } }",
+        r#"{"any":{"@type":"type.googleapis.com/shapes.Inner","size":1}}"#,
+    );
     check(
         "any { [type.googleapis.com/shapes.Inner] { name: 'in' } }",
         r#"{"any":{"@type":"type.googleapis.com/shapes.Inner","name":"in"}}"#,
@@ -159,6 +164,7 @@ fn errors_name_the_place_and_the_fix() {
     check_error("counts { 'a': 1 }", "`counts` is a map", "1:10", "counts { key: … value: … }");
     check_error("counts { key 'a' value: 1 }", "expected `:`", "1:14", "key: …");
     check_error("[shapes.ni ck]: 'x'", "this is no name", "1:2", "[pkg.name]");
+    check_error("[shapes.nick # ]\n: 'x'", "`[` is never closed", "1:1", "[pkg.name]");
     check_error("any { [x'y/shapes.Inner] {} }", "this is no name", "1:8", "[type.googleapis.com/pkg.Type]");
     check_error("inner { name: 'x'", "this bracket is never closed", "1:7", "add `}`");
     check_error("numbers: [1, 2", "this list is never closed", "1:10", "add `]`");

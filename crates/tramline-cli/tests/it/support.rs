@@ -47,9 +47,14 @@ fn program() -> Command {
     command
 }
 
+/// `tram` with these arguments, running.
+pub(crate) fn start(arguments: &[&str]) -> Child {
+    program().args(arguments).spawn().expect("starts")
+}
+
 /// Runs `tram` with these arguments.
 pub(crate) fn tram(arguments: &[&str]) -> Outcome {
-    wait(program().args(arguments).spawn().expect("starts"))
+    wait(start(arguments))
 }
 
 /// Runs `tram` with something on its standard input.
