@@ -98,7 +98,16 @@ impl CallContext {
     /// Changes initial metadata of the response that is sent with whatever the handler
     /// answers, a failure included. It must be set before the response begins.
     pub fn with_initial_metadata<R>(&self, change: impl FnOnce(&mut Metadata) -> R) -> R {
-        change(self.touch().head.get_or_insert_default())
+        // No lock is held meanwhile: `change` is an application's.
+        let mut head = self.touch().head.take().unwrap_or_default();
+        let result = change(&mut head);
+        let mut state = self.touch();
+        if let Some(added) = &state.head {
+            head.merge(added);
+        }
+        state.head = Some(head);
+        drop(state);
+        result
     }
 
     pub(crate) fn take_head(&self) -> Option<Metadata> {

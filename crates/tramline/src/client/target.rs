@@ -205,7 +205,10 @@ fn addresses(text: &str, scheme: &str, rest: &str) -> Result<Target, Error> {
         }
         found.push(Address::Ip(address));
     }
-    let authority = endpoint.split(',').next().unwrap_or_default().to_owned();
+    let first = endpoint.split(',').next().unwrap_or_default();
+    // RFC 3986 §3.2.2: an IPv6 address in an authority goes in brackets.
+    let is_bare_v6 = first.parse::<Ipv6Addr>().is_ok();
+    let authority = if is_bare_v6 { format!("[{first}]") } else { first.to_owned() };
     Ok(given(text, scheme, endpoint, authority, found))
 }
 
@@ -247,8 +250,22 @@ fn unix_abstract(text: &str, name: &str) -> Result<Target, Error> {
 fn custom(text: &str, scheme: &str, rest: &str) -> Result<Target, Error> {
     let after = rest.strip_prefix("//").unwrap_or(rest);
     let (_, endpoint) = after.split_once('/').unwrap_or(("", after));
-    let authority = endpoint.to_owned();
+    let authority = encode_authority(endpoint);
     Ok(Target { place: Place::Custom, ..given(text, scheme, endpoint, authority, Vec::new()) })
+}
+
+/// What an authority cannot hold is percent-encoded (RFC 3986 §3.2; gRPC naming takes the
+/// path of a target for its authority). A user's name has no place in it (RFC 9113 §8.3.1).
+fn encode_authority(endpoint: &str) -> String {
+    let mut authority = String::with_capacity(endpoint.len());
+    for octet in endpoint.bytes() {
+        if octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(&octet) {
+            authority.push(char::from(octet));
+        } else {
+            authority.push_str(&format!("%{octet:02X}"));
+        }
+    }
+    authority
 }
 
 fn given(text: &str, scheme: &str, endpoint: &str, authority: String, addresses: Vec<Address>) -> Target {
@@ -367,6 +384,7 @@ mod tests {
             ("ipv4:127.0.0.1", ip("127.0.0.1:443"), "127.0.0.1"),
             ("ipv6:[::1]:50051", ip("[::1]:50051"), "[::1]:50051"),
             ("ipv6:[::1]", ip("[::1]:443"), "[::1]"),
+            ("ipv6:::1", ip("[::1]:443"), "[::1]"),
             ("unix:a/b.sock", Place::Addresses(vec![Address::Unix("a/b.sock".into())]), "localhost"),
             ("unix:/a/b.sock", Place::Addresses(vec![Address::Unix("/a/b.sock".into())]), "localhost"),
             ("unix:///a/b.sock", Place::Addresses(vec![Address::Unix("/a/b.sock".into())]), "localhost"),
@@ -434,6 +452,7 @@ mod tests {
     #[test]
     fn unknown_schemes_are_for_the_applications_resolver() {
         let target = Target::parse_any("zk:///services/greeter").unwrap();
+        assert_eq!(target.authority(), "services%2Fgreeter");
         assert_eq!((target.scheme(), target.endpoint()), ("zk", "services/greeter"));
         assert_eq!(target.place, Place::Custom);
     }

@@ -1,7 +1,13 @@
 //! Unary calls: the reply, its metadata, failures, and requests that are none.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tramline::codec::Raw;
+use tramline::{Method, Request, Response};
+
 use crate::raw_client::{RawClient, envelope};
-use crate::services::{ECHO, FAIL, serve};
+use crate::services::{ECHO, FAIL, serve, serve_with};
 
 #[tokio::test]
 async fn a_reply_comes_back() {
@@ -104,4 +110,26 @@ async fn many_calls_share_a_connection() {
     for (n, stream) in streams {
         assert_eq!(client.answer(stream).await.messages(), [n.to_be_bytes()]);
     }
+}
+
+/// What an application does with initial metadata holds nothing that the call needs.
+#[tokio::test]
+async fn initial_metadata_can_be_changed_from_within() {
+    const NESTED: Method<Bytes, Bytes, Raw> = Method::unary("/test.Test/Nested", Raw);
+    let server = serve_with(|builder| {
+        builder.add_routes(|routes| {
+            routes.unary(NESTED, Arc::new(()), |_, request: Request<Bytes>| async move {
+                let context = request.context().unwrap();
+                context.with_initial_metadata(|outer| {
+                    outer.insert("x-outer", "1").unwrap();
+                    assert_eq!(context.cancel_reason(), None);
+                    context.with_initial_metadata(|inner| inner.insert("x-inner", "2").unwrap());
+                });
+                Ok(Response::new(Bytes::new()))
+            });
+        })
+    })
+    .await;
+    let answer = RawClient::connect(server.address).await.unary("/test.Test/Nested", b"").await;
+    assert_eq!((&answer.head["x-outer"][..], &answer.head["x-inner"][..]), ("1", "2"));
 }
