@@ -29,6 +29,7 @@ impl<'a> FieldWriter<'a> {
     }
 
     /// Writes one field. Sensitive values want [`Indexing::Never`].
+    #[inline(always)]
     pub fn field(&mut self, name: &[u8], value: &[u8], indexing: Indexing) {
         match &mut self.target {
             Target::Wire(encoder, out) => encoder.encode(name, value, indexing, out),

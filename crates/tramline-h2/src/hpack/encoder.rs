@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::index::Index;
+use super::memo::{Looks, Memo, Reference};
 use super::ring::{Entry, Ring};
 use super::static_table::{self, STATIC_TABLE};
 use super::{ENTRY_OVERHEAD_LEN, huffman, integer};
@@ -22,92 +23,29 @@ pub enum Indexing {
     Never,
 }
 
-/// The first and the last octets of a string, at most eight each. With its length they
-/// say all of one that has no more than [`ENDS_LEN_MAX`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Ends(u64, u64);
-
-const ENDS_LEN_MAX: usize = 16;
-
-impl Ends {
-    #[inline]
-    fn of(octets: &[u8]) -> Self {
-        if let (Some(front), Some(back)) = (octets.first_chunk(), octets.last_chunk()) {
-            return Ends(u64::from_le_bytes(*front), u64::from_le_bytes(*back));
-        }
-        if let (Some(front), Some(back)) = (octets.first_chunk(), octets.last_chunk()) {
-            return Ends(u64::from(u32::from_le_bytes(*front)), u64::from(u32::from_le_bytes(*back)));
-        }
-        Ends(octets.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)), 0)
-    }
-
-    /// What differs in the middle alone collides, which costs a comparison.
-    #[inline]
-    fn mix(self, seed: u64, len: usize) -> u64 {
-        let mixed = (seed ^ self.0).wrapping_mul(0x2545_f491_4f6c_dd1d).rotate_left(29);
-        (mixed ^ self.1 ^ len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
-/// Sections repeat themselves: after one entry, the entry that followed it last time is
-/// looked at first.
-#[derive(Debug, Default)]
-struct Sequel {
-    /// By the low bits of an entry's number, the number of the one that followed it.
-    next: [u32; SEQUEL_COUNT],
-    last: u32,
-    expected: u32,
-}
-
-const SEQUEL_COUNT: usize = 32;
-
-impl Sequel {
-    #[inline]
-    fn advance(&mut self, number: u32) {
-        self.next[self.last as usize % SEQUEL_COUNT] = number;
-        self.last = number;
-        self.expected = self.next[number as usize % SEQUEL_COUNT];
-    }
-}
-
 /// What is looked up: a field, and what is derived from it once.
 struct Wanted<'a> {
     name: &'a [u8],
     value: &'a [u8],
-    ends: [Ends; 2],
+    looks: Looks,
 }
 
 impl Wanted<'_> {
-    fn name_hash(&self) -> u64 {
-        self.ends[0].mix(0x9e37_79b9_7f4a_7c15, self.name.len())
-    }
-
-    /// The best bits of a product are its high ones.
-    fn field_hash(&self, name_hash: u64) -> u32 {
-        (self.ends[1].mix(name_hash, self.value.len()) >> 32) as u32
-    }
-
-    #[inline]
-    fn is(&self, entry: &Entry<'_, [Ends; 2]>) -> bool {
-        let (name_len, len) = (self.name.len(), self.name.len() + self.value.len());
-        if entry.mark() != self.ends || entry.name_len() != name_len || entry.len() != len {
-            return false;
-        }
-        let is_all_said = name_len <= ENDS_LEN_MAX && self.value.len() <= ENDS_LEN_MAX;
-        is_all_said || (entry.name() == self.name && entry.value() == self.value)
+    fn is(&self, entry: &Entry<'_, ()>) -> bool {
+        entry.name() == self.name && entry.value() == self.value
     }
 }
 
 /// The encoding side of one connection.
 #[derive(Debug)]
 pub struct Encoder {
-    table: Ring<[Ends; 2]>,
+    table: Ring<()>,
     /// Entries by the hash of name and value.
     fields: Index,
     /// Entries by the hash of their name.
     names: Index,
-    /// The entries that followed each other in earlier sections: what is likely next.
-    sequel: Sequel,
+    /// The fields that followed each other in earlier sections: what is likely next.
+    memo: Memo,
     /// What we use at most, whatever the peer allows.
     table_size_cap: usize,
     /// The lowest limit since the last block, and whether the limit changed.
@@ -122,7 +60,7 @@ impl Encoder {
             table: Ring::new(4096),
             fields: Index::default(),
             names: Index::default(),
-            sequel: Sequel::default(),
+            memo: Memo::default(),
             table_size_cap,
             lowest_size: None,
         };
@@ -161,42 +99,88 @@ impl Encoder {
     }
 
     /// Appends one field.
+    ///
+    /// Names and many values are constants where this is called, and what is derived from
+    /// them is then a constant too.
+    #[inline(always)]
     pub fn encode(&mut self, name: &[u8], value: &[u8], indexing: Indexing, out: &mut Vec<u8>) {
-        if name.first() == Some(&b':')
-            && let Some(index) = static_table::find(name, value)
+        let looks = Looks::of(name, value);
+        if indexing == Indexing::Incremental
+            && let Some(index) = self.find_expected(&looks, name, value)
         {
-            integer::encode(index, 7, 0x80, out);
-            return;
+            self.memo.follow();
+            return encode_index(index, out);
         }
-        if indexing != Indexing::Incremental {
-            let first = if indexing == Indexing::Never { 0x10 } else { 0 };
-            let index = static_table::find_name(name);
-            return encode_literal(index, name, value, 4, first, out);
+        self.encode_unexpected(&Wanted { name, value, looks }, indexing, out);
+    }
+
+    /// The index of this field, if it is the one that followed last time.
+    #[inline(always)]
+    fn find_expected(&self, looks: &Looks, name: &[u8], value: &[u8]) -> Option<usize> {
+        let reference = self.memo.expected(looks)?;
+        if !looks.say_all() && !self.is_same_within(reference, name, value) {
+            return None;
         }
-        let wanted = Wanted { name, value, ends: [Ends::of(name), Ends::of(value)] };
-        if let Some((index, entry)) = self.table.numbered(self.sequel.expected)
-            && wanted.is(&entry)
-        {
-            self.sequel.advance(self.sequel.expected);
-            return integer::encode(STATIC_TABLE.len() + 1 + index, 7, 0x80, out);
+        self.index_of(reference)
+    }
+
+    #[inline(always)]
+    fn index_of(&self, reference: Reference) -> Option<usize> {
+        match reference {
+            Reference::Static(index) => Some(usize::from(index)),
+            Reference::Dynamic(number) => self.table.index_of(number).map(|index| STATIC_TABLE.len() + 1 + index),
         }
-        self.encode_found(&wanted, out);
+    }
+
+    /// Compares what the looks of a field do not say.
+    #[inline(never)]
+    fn is_same_within(&self, reference: Reference, name: &[u8], value: &[u8]) -> bool {
+        let Reference::Dynamic(number) = reference else { return false };
+        self.table
+            .numbered(number)
+            .is_some_and(|(_, entry)| is_same(entry.name(), name) && is_same(entry.value(), value))
     }
 
     /// A field that is not the one expected: it is looked up, and expected from then on.
+    #[inline(never)]
+    fn encode_unexpected(&mut self, wanted: &Wanted<'_>, indexing: Indexing, out: &mut Vec<u8>) {
+        if indexing == Indexing::Incremental {
+            return self.encode_found(wanted, out);
+        }
+        let first = if indexing == Indexing::Never { 0x10 } else { 0 };
+        match static_table::find(wanted.name, wanted.value) {
+            Some(index) => encode_index(index, out),
+            None => encode_literal(static_table::find_name(wanted.name), wanted.name, wanted.value, 4, first, out),
+        }
+    }
+
     fn encode_found(&mut self, wanted: &Wanted<'_>, out: &mut Vec<u8>) {
-        let name_hash = wanted.name_hash();
-        let field_hash = wanted.field_hash(name_hash);
+        let (name, value) = (wanted.name, wanted.value);
+        let remembered = self.memo.find(&wanted.looks, |reference| {
+            if !wanted.looks.say_all() && !self.is_same_within(reference, name, value) {
+                return None;
+            }
+            self.index_of(reference)
+        });
+        if let Some((at, index)) = remembered {
+            self.memo.turn_to(at);
+            return encode_index(index, out);
+        }
+        if let Some(index) = static_table::find(name, value) {
+            self.memo.turn(wanted.looks, Reference::Static(index as u8));
+            return encode_index(index, out);
+        }
+        let [name_hash, field_hash] = wanted.looks.hashes();
         let found = self.fields.find(field_hash, |number| {
             let (index, entry) = self.table.numbered(number)?;
             wanted.is(&entry).then_some((index, number))
         });
         match found {
             Some((index, number)) => {
-                self.sequel.advance(number);
-                integer::encode(STATIC_TABLE.len() + 1 + index, 7, 0x80, out);
+                self.memo.turn(wanted.looks, Reference::Dynamic(number));
+                encode_index(STATIC_TABLE.len() + 1 + index, out);
             }
-            None => self.encode_new(wanted, (name_hash >> 32) as u32, field_hash, out),
+            None => self.encode_new(wanted, name_hash, field_hash, out),
         }
     }
 
@@ -217,12 +201,30 @@ impl Encoder {
             return encode_literal(index, name, value, 4, 0, out);
         }
         encode_literal(index, name, value, 6, 0x40, out);
-        if let Some(number) = self.table.insert(name, value, wanted.ends) {
-            self.sequel.advance(number);
+        if let Some(number) = self.table.insert(name, value, ()) {
+            self.memo.turn(wanted.looks, Reference::Dynamic(number));
             self.fields.insert(field_hash, number, size_max);
             self.names.insert(name_hash, number, size_max);
         }
     }
+}
+
+/// Whether two strings that have the same length and end alike are the same.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let ((a, _), (b, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    a.iter().zip(b).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b))
+}
+
+/// RFC 7541 §6.1.
+#[inline(always)]
+fn encode_index(index: usize, out: &mut Vec<u8>) {
+    if index < 0x7f { out.push(0x80 | index as u8) } else { encode_long_index(index, out) }
+}
+
+#[cold]
+#[inline(never)]
+fn encode_long_index(index: usize, out: &mut Vec<u8>) {
+    integer::encode(index, 7, 0x80, out);
 }
 
 #[inline(never)]

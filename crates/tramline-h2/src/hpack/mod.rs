@@ -7,6 +7,7 @@ mod field;
 mod huffman;
 mod index;
 mod integer;
+mod memo;
 mod ring;
 mod static_table;
 

@@ -154,10 +154,17 @@ impl<T: Copy> Ring<T> {
         Some(Entry { table: &self.octets, start: slot.start - self.base, slot })
     }
 
+    /// The index of the entry with this number, if it is still here.
+    #[inline]
+    pub(super) fn index_of(&self, number: u32) -> Option<usize> {
+        let index = self.inserted.wrapping_sub(number).wrapping_sub(1) as usize;
+        (index < self.slots.len() - self.first).then_some(index)
+    }
+
     /// The entry with this number, and the index at which it stands, if it is still here.
     #[inline]
     pub(super) fn numbered(&self, number: u32) -> Option<(usize, Entry<'_, T>)> {
-        let index = self.inserted.wrapping_sub(number).wrapping_sub(1) as usize;
+        let index = self.index_of(number)?;
         Some((index, self.get(index)?))
     }
 }
