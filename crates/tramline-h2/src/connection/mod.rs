@@ -25,7 +25,7 @@ use crate::error::ConnectionError;
 use crate::event::{Event, StreamKey};
 use crate::flow::{ReceiveWindow, WINDOW_DEFAULT, Window};
 use crate::frame::{FRAME_LEN_DEFAULT, PREFACE, write_settings};
-use crate::hpack::{BlockLimits, Classifier, Decoder, Encoder, FieldBlock};
+use crate::hpack::{Classifier, Decoder, Encoder, FieldBlock};
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::schedule::Schedule;
@@ -317,15 +317,6 @@ impl<C: Classifier> Connection<C> {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.phase == Phase::Open
-    }
-
-    fn block_limits(&self) -> BlockLimits {
-        let limits = &self.config.limits;
-        BlockLimits {
-            list_len_max: limits.header_list_len_max,
-            list_len_hard_max: limits.header_list_len_max.saturating_mul(4),
-            field_count_max: limits.field_count_max,
-        }
     }
 
     /// All octets that wait, copied out and taken: for tests and simulations.

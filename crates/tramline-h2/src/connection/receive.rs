@@ -1,5 +1,6 @@
 //! Input: octets to frames, frames to the room that handles them.
 
+use core::ops::ControlFlow;
 use core::time::Duration;
 
 use super::{Connection, Phase};
@@ -29,18 +30,43 @@ impl<C: Classifier> Connection<C> {
     ///
     /// # Errors
     /// The connection is over; GOAWAY is in the output, and no more input is taken.
+    #[inline]
     pub fn handle_input<'i>(
         &mut self,
         now: Duration,
         input: &mut &'i [u8],
     ) -> Result<Option<Event<'i>>, ConnectionError> {
         self.now = now;
+        if input.len() < HEAD_LEN && !self.has_backlog() {
+            return Ok(None);
+        }
+        self.receive_checked(input)
+    }
+
+    /// Whether something comes before the next frame.
+    #[inline]
+    fn has_backlog(&self) -> bool {
+        self.phase != Phase::Open || !self.pending.is_empty() || self.partial.is_some()
+    }
+
+    #[inline(never)]
+    fn receive_checked<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
         let outcome = self.receive(input);
-        if let Err(error) = outcome {
-            *input = &[];
-            return Err(self.fail(error));
+        if outcome.is_err() {
+            return self.end_input(outcome, input);
         }
         outcome
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_input<'i>(
+        &mut self,
+        outcome: Result<Option<Event<'i>>, ConnectionError>,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
+        *input = &[];
+        outcome.map_err(|error| self.fail(error))
     }
 
     /// An event that needs no input: window opened, streams refused by GOAWAY.
@@ -48,42 +74,55 @@ impl<C: Classifier> Connection<C> {
         self.pending.pop_front()
     }
 
+    /// Frame by frame until one makes an event. What is rare stands apart, so that what is
+    /// not stays short.
+    #[inline]
     fn receive<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
-        if let Phase::Failed(error) = self.phase {
-            return Err(ConnectionError { kind: ErrorKind::Closed, ..error });
-        }
         loop {
-            if !self.pending.is_empty() {
-                return Ok(self.pending.pop_front());
+            if self.has_backlog()
+                && let ControlFlow::Break(outcome) = self.resume(input)
+            {
+                return outcome;
             }
-            if let Some(partial) = self.partial.take() {
-                if let Some(event) = self.continue_data(partial, input) {
-                    return Ok(Some(event));
-                }
-                if self.partial.is_some() {
-                    return Ok(None);
-                }
-            }
-            if self.is_read_paused() || !self.take_preface(input)? {
+            if self.is_read_paused() {
                 return Ok(None);
             }
             let Some(head) = FrameHead::parse(input) else { return Ok(None) };
             self.check_head(head)?;
-            if head.kind == FrameKind::Data {
-                let Some(partial) = self.start_data(head, input)? else { return Ok(None) };
-                if let Some(event) = self.continue_data(partial, input) {
-                    return Ok(Some(event));
-                }
-                continue;
+            if !is_whole(head, input) {
+                return Ok(self.await_frame(head));
             }
-            let Some((frame, rest)) = input.split_at_checked(HEAD_LEN + head.len as usize) else {
-                self.await_frame(head);
-                return Ok(None);
+            let outcome = match head.kind {
+                FrameKind::Data => self.handle_data(head, input),
+                FrameKind::Headers => self.handle_headers(head, take_frame(head, input)),
+                _ => self.handle_control(head, take_frame(head, input)),
             };
-            *input = rest;
-            if let Some(event) = self.handle_frame(head, &frame[HEAD_LEN..])? {
-                return Ok(Some(event));
+            if !matches!(outcome, Ok(None)) {
+                return outcome;
             }
+        }
+    }
+
+    /// What comes before the next frame: an event that waits, the rest of a DATA frame, the
+    /// preface. Breaks if that is all for now.
+    #[inline(never)]
+    fn resume<'i>(&mut self, input: &mut &'i [u8]) -> ControlFlow<Result<Option<Event<'i>>, ConnectionError>> {
+        if let Phase::Failed(error) = self.phase {
+            return ControlFlow::Break(Err(ConnectionError { kind: ErrorKind::Closed, ..error }));
+        }
+        if let Some(event) = self.pending.pop_front() {
+            return ControlFlow::Break(Ok(Some(event)));
+        }
+        if let Some(partial) = self.partial.take() {
+            let event = self.continue_data(partial, input);
+            if event.is_some() || self.partial.is_some() {
+                return ControlFlow::Break(Ok(event));
+            }
+        }
+        match self.take_preface(input) {
+            Ok(true) => ControlFlow::Continue(()),
+            Ok(false) => ControlFlow::Break(Ok(None)),
+            Err(error) => ControlFlow::Break(Err(error)),
         }
     }
 
@@ -104,7 +143,14 @@ impl<C: Classifier> Connection<C> {
         Ok(true)
     }
 
+    #[inline]
     fn check_head(&self, head: FrameHead) -> Result<(), ConnectionError> {
+        let is_plain = self.phase == Phase::Open && self.open_block.is_none() && head.kind != FrameKind::Continuation;
+        if is_plain && head.len <= self.config.frame_len_max { Ok(()) } else { self.check_rare_head(head) }
+    }
+
+    #[inline(never)]
+    fn check_rare_head(&self, head: FrameHead) -> Result<(), ConnectionError> {
         if self.phase == Phase::FirstSettings && (head.kind != FrameKind::Settings || head.has(flags::ACK)) {
             return Err(ConnectionError::protocol("the first frame is not SETTINGS"));
         }
@@ -123,10 +169,12 @@ impl<C: Classifier> Connection<C> {
     }
 
     /// The frame is not whole yet: a field block must not take forever.
-    fn await_frame(&mut self, head: FrameHead) {
+    #[cold]
+    fn await_frame(&mut self, head: FrameHead) -> Option<Event<'static>> {
         if head.kind == FrameKind::Headers {
             self.start_block_timer();
         }
+        None
     }
 
     pub(super) fn start_block_timer(&mut self) {
@@ -135,9 +183,10 @@ impl<C: Classifier> Connection<C> {
         }
     }
 
-    fn handle_frame<'i>(&mut self, head: FrameHead, payload: &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
+    /// Frames other than DATA and HEADERS.
+    #[inline(never)]
+    fn handle_control<'i>(&mut self, head: FrameHead, payload: &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
         match head.kind {
-            FrameKind::Headers => self.handle_headers(head, payload),
             FrameKind::Continuation => self.handle_continuation(head, payload),
             FrameKind::RstStream => self.handle_rst_stream(head, payload),
             FrameKind::WindowUpdate => self.handle_window_update(head, payload),
@@ -147,7 +196,7 @@ impl<C: Classifier> Connection<C> {
             FrameKind::Priority => self.handle_priority(head, payload),
             // RFC 9113 §8.4: we never allow push, and a client may not push.
             FrameKind::PushPromise => Err(ConnectionError::protocol("PUSH_PROMISE is not allowed")),
-            FrameKind::Data | FrameKind::Unknown(_) => {
+            FrameKind::Data | FrameKind::Headers | FrameKind::Unknown(_) => {
                 self.ledger.charge(Cost::Ignored, self.now)?;
                 Ok(None)
             }
@@ -162,4 +211,23 @@ impl<C: Classifier> Connection<C> {
         self.output.len() >= limits.output_len_max
             || (self.control_unsent >= limits.control_queue_max && !self.output.is_empty())
     }
+}
+
+/// Whether there is enough of a frame to go on with. DATA is taken piece by piece.
+#[inline]
+fn is_whole(head: FrameHead, input: &[u8]) -> bool {
+    let wanted = match head.kind {
+        FrameKind::Data if head.has(flags::PADDED) => head.len.min(1),
+        FrameKind::Data => 0,
+        _ => head.len,
+    };
+    input.len() >= HEAD_LEN + wanted as usize
+}
+
+/// The payload of a frame that is whole.
+#[inline]
+fn take_frame<'i>(head: FrameHead, input: &mut &'i [u8]) -> &'i [u8] {
+    let (frame, rest) = input.split_at_checked(HEAD_LEN + head.len as usize).unwrap_or_default();
+    *input = rest;
+    frame.get(HEAD_LEN..).unwrap_or_default()
 }

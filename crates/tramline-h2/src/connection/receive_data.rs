@@ -13,15 +13,23 @@ use crate::state::{Input, State, Violation};
 use crate::stream::ReceivePhase;
 
 impl<C: Classifier> Connection<C> {
-    /// Takes a DATA frame's head, and its pad length. `None` if that is not there yet.
-    pub(super) fn start_data(
+    /// A DATA frame, or as much of it as there is: its head and pad length at least.
+    #[inline(never)]
+    pub(super) fn handle_data<'i>(
         &mut self,
         head: FrameHead,
-        input: &mut &[u8],
-    ) -> Result<Option<Partial>, ConnectionError> {
+        input: &mut &'i [u8],
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
+        let partial = self.start_data(head, input)?;
+        Ok(self.continue_data(partial, input))
+    }
+
+    /// Takes a DATA frame's head, and its pad length.
+    #[inline]
+    fn start_data(&mut self, head: FrameHead, input: &mut &[u8]) -> Result<Partial, ConnectionError> {
         let is_padded = head.has(flags::PADDED);
         let front_len = HEAD_LEN + usize::from(is_padded && head.len > 0);
-        let Some((front, rest)) = input.split_at_checked(front_len) else { return Ok(None) };
+        let (front, rest) = input.split_at_checked(front_len).unwrap_or_default();
         let padding_len = match (is_padded, front.get(HEAD_LEN)) {
             (false, _) => 0,
             (true, Some(&len)) => usize::from(len) + 1,
@@ -40,7 +48,7 @@ impl<C: Classifier> Connection<C> {
         let key = self.accept_data(head, payload_len, end_stream)?;
         self.credit_padding(key, padding_len);
         let padding_left = padding_len.saturating_sub(1);
-        Ok(Some(Partial { key, payload_left: payload_len, padding_left, end_stream }))
+        Ok(Partial { key, payload_left: payload_len, padding_left, end_stream })
     }
 
     /// The stream that takes the payload; `None` if nobody does.
@@ -127,7 +135,7 @@ impl<C: Classifier> Connection<C> {
     }
 
     /// The next piece of a DATA frame that has begun; what is still to come is kept.
-    #[inline]
+    #[inline(always)]
     pub(super) fn continue_data<'i>(&mut self, mut partial: Partial, input: &mut &'i [u8]) -> Option<Event<'i>> {
         let (bytes, rest) = input.split_at(partial.payload_left.min(input.len()));
         *input = rest;

@@ -10,7 +10,7 @@ use crate::closed::Mark;
 use crate::error::{ConnectionError, Reason};
 use crate::event::{Event, StreamKey};
 use crate::frame::{FrameHead, flags, write_reset};
-use crate::hpack::{Classifier, FieldBlock, FieldKind, HpackError, section};
+use crate::hpack::{BlockLimits, Classifier, FieldBlock, FieldKind, HpackError, section};
 use crate::state::{Input, State, Violation};
 use crate::stream::ReceivePhase;
 use crate::timer::Timer;
@@ -47,8 +47,14 @@ impl<T: Copy> Sections<T> {
         if self.is_second { second } else { first }
     }
 
+    #[inline]
     fn next(&mut self) -> &mut FieldBlock<T> {
         self.is_second = !self.is_second;
+        self.last_mut()
+    }
+
+    #[inline]
+    fn last_mut(&mut self) -> &mut FieldBlock<T> {
         let [first, second] = &mut self.blocks;
         if self.is_second { second } else { first }
     }
@@ -74,6 +80,7 @@ enum Expected {
 }
 
 impl<C: Classifier> Connection<C> {
+    #[inline(never)]
     pub(super) fn handle_headers<'i>(
         &mut self,
         head: FrameHead,
@@ -119,6 +126,7 @@ impl<C: Classifier> Connection<C> {
     }
 
     /// A whole field block. It is decoded whatever becomes of it: the table must stay in step.
+    #[inline(always)]
     fn finish_block<'i>(
         &mut self,
         stream_id: u32,
@@ -126,16 +134,32 @@ impl<C: Classifier> Connection<C> {
         block: &[u8],
     ) -> Result<Option<Event<'i>>, ConnectionError> {
         self.timers.stop(Timer::HeaderBlock);
-        let limits = self.block_limits();
-        self.decoder.decode(block, limits, self.sections.next()).map_err(|error| match error {
-            HpackError::ListTooLong => ConnectionError::budget("field section far too long"),
-            _ => ConnectionError::with_reason(Reason::COMPRESSION_ERROR, "invalid field block"),
-        })?;
+        let fields = self.sections.next();
+        let front_len = self.decoder.begin(block, fields);
+        if front_len < block.len() || front_len == 0 {
+            self.decode_behind(front_len, block)?;
+        }
         match self.store.find(stream_id) {
             Some(key) => self.handle_section(key, end_stream),
             None if self.is_new_request(stream_id) => self.accept_request(stream_id, end_stream),
             None => self.refuse_section(stream_id).map(|()| None),
         }
+    }
+
+    /// What of a block is not known from the one before.
+    #[inline(never)]
+    fn decode_behind(&mut self, front_len: usize, block: &[u8]) -> Result<(), ConnectionError> {
+        let limits = &self.config.limits;
+        let limits = BlockLimits {
+            list_len_max: limits.header_list_len_max,
+            list_len_hard_max: limits.header_list_len_max.saturating_mul(4),
+            field_count_max: limits.field_count_max,
+        };
+        let decoded = self.decoder.decode_behind(front_len, block, limits, self.sections.last_mut());
+        decoded.map_err(|error| match error {
+            HpackError::ListTooLong => ConnectionError::budget("field section far too long"),
+            _ => ConnectionError::with_reason(Reason::COMPRESSION_ERROR, "invalid field block"),
+        })
     }
 
     fn is_new_request(&self, stream_id: u32) -> bool {
@@ -197,7 +221,7 @@ impl<C: Classifier> Connection<C> {
 
     /// A response or trailers on a stream that has a slot.
     fn handle_section<'i>(&mut self, key: StreamKey, end_stream: bool) -> Result<Option<Event<'i>>, ConnectionError> {
-        let Some(stream) = self.store.get(key) else { return Ok(None) };
+        let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
         if stream.state == State::Closed {
             return self.refuse_section(key.id).map(|()| None);
         }
@@ -209,52 +233,52 @@ impl<C: Classifier> Connection<C> {
             Err(Violation::Stream(reason)) => return self.stream_error(key, reason),
             Err(Violation::Local) => return Ok(None),
         };
-        match stream.receive_phase {
-            ReceivePhase::Head => self.handle_response(key, end_stream, state),
-            ReceivePhase::Body => self.handle_trailers(key, end_stream, state),
-        }
-    }
-
-    fn handle_response<'i>(
-        &mut self,
-        key: StreamKey,
-        end_stream: bool,
-        state: State,
-    ) -> Result<Option<Event<'i>>, ConnectionError> {
-        let oversize = self.sections.last().oversize();
-        let section = check_section(self.sections.last(), Expected::Response).or(oversize.then(Section::default));
-        let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
-        let Some(section) = section else { return self.stream_error(key, Reason::PROTOCOL_ERROR) };
-        if section.is_informational {
-            stream.informational_count += 1;
-            if end_stream || stream.informational_count > INFORMATIONAL_COUNT_MAX {
-                return self.stream_error(key, Reason::PROTOCOL_ERROR);
+        let fields = self.sections.last();
+        let oversize = fields.oversize();
+        let event = match stream.receive_phase {
+            ReceivePhase::Head => {
+                let Some(section) = check_section(fields, Expected::Response).or(oversize.then(Section::default))
+                else {
+                    return self.stream_error(key, Reason::PROTOCOL_ERROR);
+                };
+                if section.is_informational {
+                    return self.skip_informational(key, end_stream);
+                }
+                stream.receive_phase = ReceivePhase::Body;
+                stream.answered = true;
+                // A HEAD request's answer may name a length and have no body; gRPC sends POST
+                // alone, and the driver of anything else sees END_STREAM here.
+                stream.content_length_left = section.content_length.filter(|_| !end_stream);
+                Event::Headers { stream: key, end_stream, oversize }
             }
-            return Ok(None);
+            ReceivePhase::Body => {
+                let is_complete = stream.content_length_left.unwrap_or(0) == 0;
+                if !end_stream || !is_complete || check_section(fields, Expected::Trailers).is_none() {
+                    return self.stream_error(key, Reason::PROTOCOL_ERROR);
+                }
+                Event::Trailers { stream: key, oversize }
+            }
+        };
+        stream.state = state;
+        if state == State::Closed {
+            self.complete(key);
         }
-        stream.receive_phase = ReceivePhase::Body;
-        stream.answered = true;
-        // A HEAD request's answer may name a length and have no body; gRPC sends POST alone,
-        // and the driver of anything else sees END_STREAM here.
-        stream.content_length_left = section.content_length.filter(|_| !end_stream);
-        self.enter(key, state);
-        Ok(Some(Event::Headers { stream: key, end_stream, oversize }))
+        Ok(Some(event))
     }
 
-    fn handle_trailers<'i>(
+    /// A head before the final one (RFC 9113 §8.1).
+    #[inline(never)]
+    fn skip_informational<'i>(
         &mut self,
         key: StreamKey,
         end_stream: bool,
-        state: State,
     ) -> Result<Option<Event<'i>>, ConnectionError> {
-        let oversize = self.sections.last().oversize();
-        let is_valid = end_stream && check_section(self.sections.last(), Expected::Trailers).is_some();
-        let is_complete = self.store.get(key).is_some_and(|s| s.content_length_left.unwrap_or(0) == 0);
-        if !is_valid || !is_complete {
+        let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
+        stream.informational_count += 1;
+        if end_stream || stream.informational_count > INFORMATIONAL_COUNT_MAX {
             return self.stream_error(key, Reason::PROTOCOL_ERROR);
         }
-        self.enter(key, state);
-        Ok(Some(Event::Trailers { stream: key, oversize }))
+        Ok(None)
     }
 
     /// A stream takes its next state; closed both ways, it is complete.

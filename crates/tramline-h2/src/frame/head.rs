@@ -97,12 +97,14 @@ impl FrameHead {
     /// Reads a frame header from the front of `input`, if it is whole.
     #[must_use]
     pub fn parse(input: &[u8]) -> Option<FrameHead> {
-        let [l0, l1, l2, kind, flags, i0, i1, i2, i3] = *input.first_chunk::<HEAD_LEN>()?;
+        let (front, rest) = input.split_first_chunk()?;
+        let ([flags], rest) = rest.split_first_chunk()?;
+        let front = u32::from_be_bytes(*front);
         Some(FrameHead {
-            len: u32::from_be_bytes([0, l0, l1, l2]),
-            kind: FrameKind::from_octet(kind),
-            flags,
-            stream_id: u32::from_be_bytes([i0, i1, i2, i3]) & super::STREAM_ID_MAX,
+            len: front >> 8,
+            kind: FrameKind::from_octet(front as u8),
+            flags: *flags,
+            stream_id: u32::from_be_bytes(*rest.first_chunk()?) & super::STREAM_ID_MAX,
         })
     }
 

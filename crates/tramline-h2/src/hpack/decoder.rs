@@ -136,7 +136,28 @@ impl<C: Classifier> Decoder<C> {
         limits: BlockLimits,
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
-        let front_len = out.begin(block, self.table.version());
+        let front_len = self.begin(block, out);
+        self.decode_behind(front_len, block, limits, out)
+    }
+
+    /// How much of a block begins like the one in `out` did, of which that much is kept.
+    #[inline]
+    pub(crate) fn begin(&self, block: &[u8], out: &mut FieldBlock<C::Token>) -> usize {
+        if self.awaits_size_update {
+            out.clear();
+            return 0;
+        }
+        out.begin(block, self.table.version())
+    }
+
+    /// Decodes what [`begin`](Self::begin) did not find.
+    pub(crate) fn decode_behind(
+        &mut self,
+        front_len: usize,
+        block: &[u8],
+        limits: BlockLimits,
+        out: &mut FieldBlock<C::Token>,
+    ) -> Result<(), HpackError> {
         let mut input = block.get(front_len..).unwrap_or_default();
         if front_len == 0 {
             self.decode_size_updates(&mut input)?;
@@ -333,4 +354,22 @@ fn decode_string<'a, 'i: 'a>(input: &mut &'i [u8], buffer: &'a mut Vec<u8>) -> R
 
 fn leave_out<T: Copy>(out: &mut FieldBlock<T>, limits: &BlockLimits, tally: &Tally) -> Result<(), HpackError> {
     if out.leave_out(tally, limits) { Ok(()) } else { Err(HpackError::ListTooLong) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Opaque;
+    use super::*;
+
+    #[test]
+    fn a_missing_size_update_is_found_in_a_block_that_repeats_another() {
+        let mut decoder = Decoder::new(Opaque, 4096);
+        let limits = BlockLimits { list_len_max: 1000, list_len_hard_max: 4000, field_count_max: 10 };
+        let mut fields = FieldBlock::new();
+        for _ in 0..2 {
+            assert_eq!(decoder.decode(&[0x82], limits, &mut fields), Ok(()));
+        }
+        decoder.set_table_size_max(100);
+        assert_eq!(decoder.decode(&[0x82], limits, &mut fields), Err(HpackError::InvalidSizeUpdate));
+    }
 }
