@@ -1,5 +1,6 @@
 //! What all connections of a server share, fixed when it is built.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub(crate) struct ServerShared {
     pub(crate) compression: Encoding,
     /// What requests may be compressed with.
     pub(crate) accept: EncodingSet,
-    pub(crate) handlers: Option<HandlerLimit>,
+    pub(crate) handlers: Option<Arc<HandlerLimit>>,
     pub(crate) engine: tramline_h2::Config,
     #[cfg(feature = "tls")]
     pub(crate) handshake_timeout: Duration,
@@ -54,21 +55,26 @@ pub(crate) struct HandlerLimit {
 }
 
 impl HandlerLimit {
-    pub(crate) fn new(max: usize) -> Self {
-        HandlerLimit { alive: AtomicUsize::new(0), max }
+    pub(crate) fn new(max: usize) -> Arc<Self> {
+        Arc::new(HandlerLimit { alive: AtomicUsize::new(0), max })
     }
 
-    /// Takes a place. False if there is none.
-    pub(crate) fn enter(&self) -> bool {
-        let is_free = self.alive.fetch_add(1, Ordering::Relaxed) < self.max;
-        if !is_free {
-            self.leave();
-        }
-        is_free
+    /// Takes a place, if there is one.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<HandlerPlace> {
+        let place = HandlerPlace { limit: Arc::clone(self) };
+        (self.alive.fetch_add(1, Ordering::Relaxed) < self.max).then_some(place)
     }
+}
 
-    /// Gives a place back.
-    pub(crate) fn leave(&self) {
-        self.alive.fetch_sub(1, Ordering::Relaxed);
+/// The place of one handler: it is free again when the handler is gone, on whatever task
+/// that is, and whether or not its connection still is.
+#[derive(Debug)]
+pub(crate) struct HandlerPlace {
+    limit: Arc<HandlerLimit>,
+}
+
+impl Drop for HandlerPlace {
+    fn drop(&mut self) {
+        self.limit.alive.fetch_sub(1, Ordering::Relaxed);
     }
 }

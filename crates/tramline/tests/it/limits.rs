@@ -13,7 +13,7 @@ use tramline::{Dispatch, Method, Replies, Request, Response, Status};
 use tramline_h2::{Config, Reason};
 
 use crate::raw_client::{RawClient, envelope};
-use crate::services::{CHAT, COUNT, ECHO, SLEEP, serve, serve_with};
+use crate::services::{BLOCK, CHAT, COUNT, ECHO, SLEEP, serve, serve_with};
 
 #[tokio::test]
 async fn long_messages_are_refused_by_name() {
@@ -213,4 +213,26 @@ async fn ordinary_cancels_are_not_punished() {
     }
     assert_eq!(client.unary(ECHO, b"m").await.status(), 0);
     server.until_alive(0).await;
+}
+
+/// A client that drops its connection cannot have more handlers than the limit says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handlers_count_until_they_are_gone_whatever_their_connection() {
+    let settings =
+        |builder: tramline::server::ServerBuilder| builder.handlers_max(1).dispatch(BLOCK, Dispatch::Blocking);
+    let server = serve_with(settings).await;
+    let mut first = RawClient::connect(server.address).await;
+    first.call(BLOCK, &[], b"1000");
+    first.flush().await;
+    server.until_alive(1).await;
+    drop(first);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut second = RawClient::connect(server.address).await;
+    let stream = second.call(ECHO, &[], b"m");
+    let answer = second.until(stream, |answer| answer.reset.is_some() || !answer.trailers.is_empty()).await;
+    assert_eq!(answer.reset, Some(Reason::REFUSED_STREAM));
+    server.until_alive(0).await;
+    // The place is free a moment after the handler's last own act.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(second.unary(ECHO, b"m").await.status(), 0);
 }

@@ -18,6 +18,7 @@ use super::{Letter, SlotPool};
 use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
 use crate::drive::mailbox::{CallWaker, Mailbox};
+use crate::server::settings::HandlerPlace;
 use crate::server::slot::BoxSlot;
 
 /// Finished calls whose memory a thread keeps for the next ones, on whatever connection:
@@ -74,6 +75,8 @@ pub(super) struct Call {
     pub(super) head_sent: bool,
     /// The request is not gRPC: its body has no envelopes, its response no trailers.
     pub(super) is_http: bool,
+    /// The handler's, where handlers are counted; it goes where the handler goes.
+    pub(super) place: Option<HandlerPlace>,
 }
 
 impl Call {
@@ -95,6 +98,7 @@ impl Call {
             owed_len: 0,
             head_sent: false,
             is_http: false,
+            place: None,
         }
     }
 
@@ -112,6 +116,7 @@ impl Call {
         self.owed_len = 0;
         self.head_sent = false;
         self.is_http = false;
+        self.place = None;
     }
 }
 

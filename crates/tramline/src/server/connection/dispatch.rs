@@ -23,7 +23,7 @@ use crate::drive::mailbox::WakeLetter;
 use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
 use crate::server::routes::{Dispatch, Route};
-use crate::server::settings::ServerShared;
+use crate::server::settings::{HandlerPlace, ServerShared};
 use crate::server::slot::{BoxSlot, Opening, Start};
 
 /// Slots of one route that a connection keeps for the next calls.
@@ -164,6 +164,7 @@ impl ServerSide {
             deadline: call.deadline,
             shared: Arc::clone(&self.shared),
             mailbox: Arc::clone(&self.mailbox),
+            place: call.place.take(),
         };
         call.stage = Stage::Away(if dispatch == Dispatch::Blocking {
             let runtime = tokio::runtime::Handle::current();
@@ -266,6 +267,7 @@ struct DetachedCall {
     deadline: Option<Duration>,
     shared: Arc<ServerShared>,
     mailbox: Arc<Mailbox<Letter>>,
+    place: Option<HandlerPlace>,
 }
 
 /// Runs a handler on a thread that cannot be interrupted: where it waits, it ends when its
@@ -298,6 +300,7 @@ impl Future for DetachedCall {
         let outcome = ready!(polled);
         if let Some(slot) = this.slot.take() {
             let reply = DetachedReply { slot: clear_slot(slot), outcome, unary: this.unary.take() };
+            this.place = None;
             this.mailbox.post(Letter::Finished(this.key, Box::new(reply)));
         }
         Poll::Ready(())

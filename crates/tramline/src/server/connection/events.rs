@@ -16,6 +16,7 @@ use crate::classify::Engine;
 use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
 use crate::http_door::{HttpFields, HttpOpening};
+use crate::server::settings::HandlerLimit;
 use crate::server::slot::Opening;
 use tramline_call::mapping::CancelReason;
 
@@ -128,7 +129,8 @@ impl ServerSide {
         opening: Opening<'_>,
         now: Duration,
     ) {
-        if self.shared.handlers.as_ref().is_some_and(|limit| !limit.enter()) {
+        let place = self.shared.handlers.as_ref().map(HandlerLimit::enter);
+        if matches!(place, Some(None)) {
             return engine.refuse(key);
         }
         let Some(method) = self.shared.routes.get(route).map(|route| own_method.as_ref().unwrap_or(&route.method))
@@ -140,6 +142,7 @@ impl ServerSide {
         let deadline = timeout.map(|timeout| now.saturating_add(timeout));
         let streams = !(kind.takes_one_message() && kind.replies_once());
         let call = self.calls.insert(key, route);
+        call.place = place.flatten();
         (call.encoding, call.accept, call.subtype) = (self.head.encoding(), self.head.accept(), self.head.subtype());
         if self.repeated.is_some_and(|repeated| repeated.is_kept) {
             call.metadata = self.head.metadata().clone();
@@ -247,9 +250,6 @@ impl ServerSide {
     pub(super) fn discard(&mut self, call: Box<Call>) {
         if let Stage::Away(elsewhere) = &call.stage {
             elsewhere.task.abort();
-        }
-        if let Some(limit) = &self.shared.handlers {
-            limit.leave();
         }
         self.calls.recycle(call, &mut self.slots);
     }
