@@ -108,11 +108,14 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::State;
+    use crate::stream::Begin;
     use alloc::vec::Vec;
     use bytes::Bytes;
 
     fn stream(store: &mut Store, id: u32, len: usize) -> StreamKey {
-        let key = store.insert(id, false, 1 << 20, 1);
+        let begin = Begin { state: State::Open, local: false, send_window: 1 << 20, receive_window: 1 };
+        let key = store.insert(id, begin);
         store.get_mut(key).unwrap().queue.push(Bytes::from(alloc::vec![0; len]));
         key
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::event::StreamKey;
-use crate::stream::Stream;
+use crate::stream::{Begin, Stream};
 
 /// No stream.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -32,7 +32,7 @@ impl Store {
     }
 
     #[inline]
-    pub(crate) fn insert(&mut self, id: u32, local: bool, send_window: u32, receive_window: u32) -> StreamKey {
+    pub(crate) fn insert(&mut self, id: u32, begin: Begin) -> StreamKey {
         if self.len >= self.buckets.len() {
             self.grow();
         }
@@ -41,7 +41,7 @@ impl Store {
             (self.slots.len() - 1) as u32
         });
         if let Some(stream) = self.slots.get_mut(slot as usize) {
-            stream.begin(id, local, send_window, receive_window);
+            stream.begin(id, begin);
         }
         self.link(slot, id);
         self.len += 1;
@@ -147,11 +147,13 @@ impl Store {
 mod tests {
     use super::*;
 
+    const BEGIN: Begin = Begin { state: crate::state::State::Open, local: false, send_window: 1, receive_window: 1 };
+
     #[test]
     fn ids_are_found_through_growth_collision_and_removal() {
         let mut store = Store::default();
         let ids: Vec<u32> = (0..200).map(|n| 1 + n * 64).collect();
-        let keys: Vec<_> = ids.iter().map(|&id| store.insert(id, false, 1, 1)).collect();
+        let keys: Vec<_> = ids.iter().map(|&id| store.insert(id, BEGIN)).collect();
         for (key, &id) in keys.iter().zip(&ids) {
             assert_eq!(store.find(id), Some(*key));
         }
@@ -168,9 +170,9 @@ mod tests {
     #[test]
     fn a_reused_slot_is_not_the_old_stream() {
         let mut store = Store::default();
-        let old = store.insert(1, false, 1, 1);
+        let old = store.insert(1, BEGIN);
         store.remove(old);
-        let new = store.insert(3, false, 1, 1);
+        let new = store.insert(3, BEGIN);
         assert_eq!(old.index(), new.index());
         assert!(store.get(old).is_none());
         assert!(store.get(new).is_some());

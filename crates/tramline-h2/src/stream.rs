@@ -156,12 +156,22 @@ impl Default for Stream {
     }
 }
 
+/// How a stream begins: with a head, which one side sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begin {
+    pub(crate) state: State,
+    pub(crate) local: bool,
+    pub(crate) send_window: u32,
+    pub(crate) receive_window: u32,
+}
+
 impl Stream {
     /// Takes the slot for a new stream. The queue is empty already.
-    pub(crate) fn begin(&mut self, id: u32, local: bool, send_window: u32, receive_window: u32) {
+    #[inline]
+    pub(crate) fn begin(&mut self, id: u32, Begin { state, local, send_window, receive_window }: Begin) {
         self.id = id;
-        self.state = State::Idle;
-        self.receive_phase = ReceivePhase::Head;
+        self.state = state;
+        self.receive_phase = if local { ReceivePhase::Head } else { ReceivePhase::Body };
         self.send_window = Window::new(send_window);
         self.receive_window = ReceiveWindow::new(receive_window);
         self.content_length_left = None;

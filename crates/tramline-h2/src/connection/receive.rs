@@ -30,7 +30,7 @@ impl<C: Classifier> Connection<C> {
     ///
     /// # Errors
     /// The connection is over; GOAWAY is in the output, and no more input is taken.
-    #[inline]
+    #[inline(always)]
     pub fn handle_input<'i>(
         &mut self,
         now: Duration,
@@ -40,22 +40,17 @@ impl<C: Classifier> Connection<C> {
         if input.len() < HEAD_LEN && !self.has_backlog() {
             return Ok(None);
         }
-        self.receive_checked(input)
+        let outcome = self.receive(input);
+        if outcome.is_err() {
+            return self.end_input(outcome, input);
+        }
+        outcome
     }
 
     /// Whether something comes before the next frame.
     #[inline]
     fn has_backlog(&self) -> bool {
         self.phase != Phase::Open || !self.pending.is_empty() || self.partial.is_some()
-    }
-
-    #[inline(never)]
-    fn receive_checked<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
-        let outcome = self.receive(input);
-        if outcome.is_err() {
-            return self.end_input(outcome, input);
-        }
-        outcome
     }
 
     #[cold]
@@ -76,7 +71,7 @@ impl<C: Classifier> Connection<C> {
 
     /// Frame by frame until one makes an event. What is rare stands apart, so that what is
     /// not stays short.
-    #[inline]
+    #[inline(always)]
     fn receive<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
         loop {
             if self.has_backlog()

@@ -12,7 +12,7 @@ use crate::event::{Event, StreamKey};
 use crate::frame::{FrameHead, flags, write_reset};
 use crate::hpack::{BlockLimits, Classifier, FieldBlock, FieldKind, HpackError, section};
 use crate::state::{Input, State, Violation};
-use crate::stream::ReceivePhase;
+use crate::stream::{Begin, ReceivePhase};
 use crate::timer::Timer;
 
 /// Informational responses (1xx) that may precede one final response.
@@ -196,14 +196,16 @@ impl<C: Classifier> Connection<C> {
         }
         let oversize = self.sections.last().oversize();
         let section = check_section(self.sections.last(), Expected::Request).or(oversize.then(Section::default));
-        let key = self.insert_stream(stream_id, false);
-        let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
-        stream.state = if end_stream { State::HalfClosedRemote } else { State::Open };
-        stream.receive_phase = ReceivePhase::Body;
+        let state = if end_stream { State::HalfClosedRemote } else { State::Open };
+        let key = self.insert_stream(stream_id, false, state);
         let Some(section) = section.filter(|s| !end_stream || s.content_length.unwrap_or(0) == 0) else {
             return self.refuse_malformed(key);
         };
-        stream.content_length_left = section.content_length;
+        if section.content_length.is_some()
+            && let Some(stream) = self.store.get_mut(key)
+        {
+            stream.content_length_left = section.content_length;
+        }
         Ok(Some(Event::Headers { stream: key, end_stream, oversize }))
     }
 
@@ -215,11 +217,14 @@ impl<C: Classifier> Connection<C> {
         self.stream_error(key, Reason::PROTOCOL_ERROR)
     }
 
-    pub(super) fn insert_stream(&mut self, stream_id: u32, local: bool) -> StreamKey {
-        self.store.insert(stream_id, local, self.peer.initial_window_len, self.offered_window.largest())
+    #[inline]
+    pub(super) fn insert_stream(&mut self, stream_id: u32, local: bool, state: State) -> StreamKey {
+        let (send_window, receive_window) = (self.peer.initial_window_len, self.offered_window.largest());
+        self.store.insert(stream_id, Begin { state, local, send_window, receive_window })
     }
 
     /// A response or trailers on a stream that has a slot.
+    #[inline(always)]
     fn handle_section<'i>(&mut self, key: StreamKey, end_stream: bool) -> Result<Option<Event<'i>>, ConnectionError> {
         let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
         if stream.state == State::Closed {

@@ -101,10 +101,8 @@ impl<C: Classifier> Connection<C> {
         self.next_id += 2;
         self.closed.open(id);
         self.local_active += 1;
-        let key = self.insert_stream(id, true);
-        if let Some(stream) = self.store.get_mut(key) {
-            stream.state = if end_stream { State::HalfClosedLocal } else { State::Open };
-        }
+        let state = if end_stream { State::HalfClosedLocal } else { State::Open };
+        let key = self.insert_stream(id, true, state);
         self.write_section(key, end_stream, write);
         Ok(key)
     }
@@ -245,8 +243,14 @@ impl<C: Classifier> Connection<C> {
         self.ledger.refund_frame_sent();
         let Some(stream) = self.store.get_mut(key) else { return };
         stream.send_window.take(len);
-        if let (true, Ok(state)) = (end_stream, stream.state.next(Input::SendData { end_stream })) {
-            self.enter_sent(key, state);
+        if !end_stream {
+            return;
+        }
+        match stream.state.next(Input::SendData { end_stream }) {
+            // What a client does with every call.
+            Ok(State::HalfClosedLocal) if stream.local => stream.state = State::HalfClosedLocal,
+            Ok(state) => self.enter_sent(key, state),
+            Err(_) => {}
         }
     }
 

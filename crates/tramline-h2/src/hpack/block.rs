@@ -74,6 +74,16 @@ impl BlockKey {
     const NONE: BlockKey = BlockKey { table_version: 0, indices: [0; FRONT_LEN_MAX], len: 0 };
 }
 
+/// Compares strings of one length, most of which are shorter than a call is worth.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    match one.len() {
+        0..4 => one.iter().zip(other).all(|(a, b)| a == b),
+        4..=8 => one.first_chunk::<4>() == other.first_chunk() && one.last_chunk::<4>() == other.last_chunk(),
+        _ => one == other,
+    }
+}
+
 /// What is summed up over the fields of a section.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
@@ -140,7 +150,7 @@ impl<T: Copy> FieldBlock<T> {
         let len = usize::from(key.len);
         let is_same = len > 0
             && key.table_version == table_version
-            && block.get(..len).is_some_and(|front| Some(front) == key.indices.get(..len));
+            && block.get(..len).zip(key.indices.get(..len)).is_some_and(|(front, known)| is_same(front, known));
         if !is_same {
             self.clear();
             return 0;
