@@ -21,7 +21,7 @@ pub(crate) enum Tool {
     GoTools,
     /// grpc-java's interop client and server.
     JavaInterop,
-    /// grpcio and hpack in an environment of their own.
+    /// grpcio and hpack in an environment of their own, and the protoc in grpcio-tools.
     Python,
     /// grpc-js.
     Node,
@@ -176,7 +176,34 @@ fn python(workspace: &Workspace) -> Result<(), String> {
         let pip = Command::new(environment.join("bin/python")).arguments(&["-m", "pip", "install", "-q", "-r"]);
         pip.argument(&requirements).timeout(INSTALL_TIMEOUT).succeed(&log)?;
         generate_python(workspace, &schemas)
-    })
+    })?;
+    protoc(workspace)
+}
+
+/// The compiler inside grpcio-tools, as a program of its own.
+fn protoc(workspace: &Workspace) -> Result<(), String> {
+    let python = workspace.suites().join("python/bin/python");
+    let program = workspace.foreign("protoc");
+    // It does not find its own schemas by itself.
+    let script = "import os, sys, grpc_tools\n\
+                  from grpc_tools import protoc\n\
+                  include = os.path.join(os.path.dirname(grpc_tools.__file__), '_proto')\n\
+                  sys.exit(protoc.main(sys.argv + ['-I' + include]))\n";
+    let text = format!("#!{}\n{script}", python.display());
+    write(&program, &text)?;
+    make_executable(&program)
+}
+
+#[cfg(unix)]
+fn make_executable(program: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let permissions = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(program, permissions).map_err(|error| format!("{}: {error}", program.display()))
+}
+
+#[cfg(not(unix))]
+fn make_executable(program: &Path) -> Result<(), String> {
+    Err(format!("{} is a script, and needs Unix", program.display()))
 }
 
 /// Python's own `grpc` package hides generated code below `grpc/testing`, so these

@@ -7,6 +7,7 @@ mod hpack;
 mod instructions;
 mod matrix;
 mod memory;
+mod protoc;
 mod tools;
 
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ struct Suite {
 
 const SUITES: &[Suite] = &[
     Suite { name: "instructions", needs: &[Tool::Callgrind], run: instructions::run },
+    Suite { name: "protoc", needs: &[Tool::Python], run: protoc::run },
     Suite { name: "memory", needs: &[], run: memory::run },
     Suite { name: "greeter", needs: &[Tool::Python, Tool::Node], run: greeter::run },
     Suite { name: "tools", needs: &[Tool::GoTools], run: tools::run },
@@ -59,7 +61,7 @@ fn chosen<'n>(names: &'n [&str]) -> impl Iterator<Item = &'static Suite> + use<'
 
 /// Whether a suite of these names runs programs of ours; the others bring their own.
 pub(crate) fn run_programs(names: &[&str]) -> bool {
-    chosen(names).any(|suite| suite.name != "instructions")
+    chosen(names).any(|suite| !["instructions", "protoc"].contains(&suite.name))
 }
 
 /// Runs the suites of these names, each when its programs are there.
