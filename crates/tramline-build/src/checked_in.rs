@@ -33,7 +33,14 @@ fn messages_of_the_codec_tests() {
 
 #[test]
 fn golden_code_of_both_libraries() {
-    let files = ["calls/v1/calls.proto", "keywords/names.proto", "no_package.proto", "legacy.proto", "shapes.proto"];
+    let files = [
+        "calls/v1/calls.proto",
+        "keywords/names.proto",
+        "keywords/modules.proto",
+        "no_package.proto",
+        "legacy.proto",
+        "shapes.proto",
+    ];
     let files = files.map(|file| golden("proto").join(file));
     for (messages, name) in [(Buffa, "buffa"), (Prost, "prost")] {
         let builder = Builder::new().messages(messages).includes([golden("proto")]).out_dir(golden(name));

@@ -16,6 +16,15 @@ pub(crate) fn sanitize(file: &mut FileDescriptorProto) {
     }
 }
 
+/// The places that have comments of their own, as they were written. Each keeps its span, without which readers take
+/// it for damaged; comments that stand apart (licences, mostly) describe nothing.
+pub(crate) fn alone(info: &SourceCodeInfo) -> SourceCodeInfo {
+    let mut info = info.clone();
+    info.location.retain(|location| location.leading_comments.is_some() || location.trailing_comments.is_some());
+    info.location.iter_mut().for_each(|location| location.leading_detached_comments.clear());
+    info
+}
+
 /// The lines that document the element at `path` of the descriptor tree.
 pub(crate) fn lines(info: &SourceCodeInfo, path: &[i32]) -> Vec<String> {
     let Some(location) = info.location.iter().find(|location| location.path == path) else { return Vec::new() };

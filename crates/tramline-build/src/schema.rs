@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use buffa::Message as _;
 use buffa_descriptor::generated::descriptor::{
-    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, SourceCodeInfo,
 };
 
 use crate::{comments, compiler::is_well_known, config::Config, error::Error};
@@ -15,6 +15,8 @@ pub(crate) struct Schema {
     pub(crate) files: Vec<FileDescriptorProto>,
     /// The names of the files that code is written for.
     pub(crate) generated: Vec<String>,
+    /// The comments of those as they were written, by file.
+    comments: BTreeMap<String, SourceCodeInfo>,
 }
 
 impl Schema {
@@ -38,9 +40,12 @@ impl Schema {
             return Err(Error::schema(format!("the descriptor set has no file `{missing}`")));
         }
         check_links(&files)?;
-        files.iter_mut().for_each(comments::sanitize);
         let generated = needed_files(&files, requested, config);
-        Ok(Self { files, generated })
+        let described = files.iter().filter(|file| generated.iter().any(|name| name == file.name()));
+        let comments =
+            described.map(|file| (file.name().to_owned(), comments::alone(&file.source_code_info))).collect();
+        files.iter_mut().for_each(comments::sanitize);
+        Ok(Self { files, generated, comments })
     }
 
     /// The files that code is written for, by package.
@@ -64,7 +69,8 @@ impl Schema {
         self.generated.iter().any(|generated| generated == name)
     }
 
-    /// The serialized set of `files` and all that they import, without comments.
+    /// The serialized set of `files` and all that they import. Files that code is written for have their comments,
+    /// which reflection shows; of the rest of the source information there is nothing.
     pub(crate) fn descriptor_set_of(&self, files: &[&FileDescriptorProto]) -> Vec<u8> {
         let by_name: BTreeMap<&str, &FileDescriptorProto> = self.files.iter().map(|file| (file.name(), file)).collect();
         let mut wanted: BTreeSet<&str> = BTreeSet::new();
@@ -76,10 +82,17 @@ impl Schema {
             }
         }
         let files = self.files.iter().filter(|file| wanted.contains(file.name()));
-        FileDescriptorSet { file: files.map(without_source_info).collect(), ..Default::default() }.encode_to_vec()
+        FileDescriptorSet { file: files.map(|file| self.described(file)).collect(), ..Default::default() }
+            .encode_to_vec()
     }
 
-    /// The whole serialized set, without comments.
+    fn described(&self, file: &FileDescriptorProto) -> FileDescriptorProto {
+        let comments = self.comments.get(file.name()).filter(|info| !info.location.is_empty());
+        let source_code_info = comments.cloned().map_or_else(Default::default, Into::into);
+        FileDescriptorProto { source_code_info, ..file.clone() }
+    }
+
+    /// The whole serialized set.
     pub(crate) fn descriptor_set(&self) -> Vec<u8> {
         self.descriptor_set_of(&self.files.iter().collect::<Vec<_>>())
     }
@@ -88,12 +101,6 @@ impl Schema {
 /// A build's own descriptors are trusted: the bounds are there against a damaged file only.
 fn decode_options() -> buffa::DecodeOptions {
     buffa::DecodeOptions::new().with_element_memory_limit(buffa_codegen::TOOLING_ELEMENT_MEMORY_LIMIT)
-}
-
-fn without_source_info(file: &FileDescriptorProto) -> FileDescriptorProto {
-    let mut file = file.clone();
-    file.source_code_info = Default::default();
-    file
 }
 
 /// Short names for descriptor fields that the format declares optional.

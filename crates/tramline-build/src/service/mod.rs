@@ -110,7 +110,8 @@ impl Service {
     /// `GreeterClient` or `GreeterServer`.
     fn type_with(&self, suffix: &str) -> Ident {
         let name = self.name.to_string();
-        format_ident!("{}{suffix}", name.trim_start_matches("r#"))
+        // With something behind it, no name is a keyword.
+        format_ident!("{}{suffix}", name.trim_start_matches("r#").trim_end_matches('_'))
     }
 
     fn attributes(&self, config: &Config, part: ServicePart) -> Result<TokenStream, Error> {

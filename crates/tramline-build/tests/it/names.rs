@@ -62,6 +62,34 @@ fn a_method_keeps_its_own_name_on_the_wire() {
     assert_eq!(match_service::GET_ITEM_.path().as_str(), "/keywords.type.Match/getItem");
 }
 
+/// Segments of a package that Rust has a meaning for, and a service of such a name.
+mod segments {
+    use tramline::server::Service as _;
+    use tramline::{Request, Response, Status};
+
+    use crate::golden::{buffa, prost};
+
+    struct Named;
+
+    impl buffa::keywords::self_::super_::crate_::r#async::self_server::Self_ for Named {
+        async fn super_(
+            &self,
+            request: Request<buffa::keywords::self_::super_::crate_::r#async::Part>,
+        ) -> Result<Response<buffa::keywords::r#type::Node>, Status> {
+            Ok(Response::new(request.into_inner().node.as_option().cloned().unwrap_or_default()))
+        }
+    }
+
+    #[test]
+    fn segments_that_cannot_be_raw_get_an_underscore() {
+        let server = buffa::keywords::self_::super_::crate_::r#async::self_server::SelfServer::new(Named);
+        assert_eq!(server.name(), "keywords.self.super.crate.async.Self");
+        let path = "/keywords.self.super.crate.async.Self/Super";
+        assert_eq!(buffa::keywords::self_::super_::crate_::r#async::self_service::SUPER.path().as_str(), path);
+        assert_eq!(prost::keywords::self_::super_::crate_::r#async::self_service::SUPER.path().as_str(), path);
+    }
+}
+
 #[test]
 fn a_client_is_copied_by_clone() {
     fn copied<T: Clone + Send + Sync>() {}

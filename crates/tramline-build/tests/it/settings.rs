@@ -2,6 +2,8 @@
 
 use std::{fs, time::SystemTime};
 
+use buffa::Message as _;
+use buffa_descriptor::generated::descriptor::FileDescriptorSet;
 use tramline_build::{Builder, ErrorKind, Messages, Prost};
 
 use crate::support::{Output, Scratch};
@@ -164,4 +166,28 @@ fn descriptor_sets_hold_the_imports_with_their_options() {
     let again = Scratch::new(&[]);
     again.builder().compile_descriptor_set(&set_path).unwrap();
     assert_eq!(names(&Output::read(&again.out())), ["_protos.rs", "parts.rs", "shop.rs"]);
+}
+
+/// `tram describe` shows comments through reflection; of the places without any, which are
+/// most, nothing is embedded.
+#[test]
+fn descriptors_have_the_comments_of_generated_files_and_no_other_places() {
+    let text = "// A licence.\n\nsyntax = \"proto3\";\npackage a;\nimport \"google/protobuf/timestamp.proto\";\n\n\
+                // Who  asks:\n//\n//     indented\nmessage Asker {\n  string name = 1; // in full\n\
+                \x20 google.protobuf.Timestamp at = 2;\n}\n";
+    let scratch = Scratch::new(&[("a.proto", text)]);
+    let path = scratch.out().join("set.binpb");
+    std::fs::create_dir_all(scratch.out()).unwrap();
+    scratch.builder().file_descriptor_set_path(&path).compile(&[scratch.proto("a.proto")]).unwrap();
+    let set = FileDescriptorSet::decode_from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let locations = |name: &str| {
+        let file = set.file.iter().find(|file| file.name.as_deref() == Some(name)).unwrap();
+        file.source_code_info.location.clone()
+    };
+    assert!(locations("google/protobuf/timestamp.proto").is_empty());
+    let own = locations("a.proto");
+    assert_eq!(own.len(), 2, "{own:?}");
+    assert_eq!(own[0].leading_comments.as_deref(), Some(" Who  asks:\n\n     indented\n"));
+    assert_eq!(own[1].trailing_comments.as_deref(), Some(" in full\n"));
+    assert!(own.iter().all(|location| matches!(location.span.len(), 3 | 4)), "{own:?}");
 }

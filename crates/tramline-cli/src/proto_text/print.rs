@@ -28,7 +28,10 @@ impl<'f> Printer<'f> {
         let locations = file.source_code_info.as_option().map_or(&[][..], |info| &info.location);
         let comments = locations
             .iter()
-            .filter_map(|location| Some((location.path.as_slice(), location.leading_comments.as_deref()?)))
+            .filter_map(|location| {
+                let comment = location.leading_comments.as_deref().or(location.trailing_comments.as_deref())?;
+                Some((location.path.as_slice(), comment))
+            })
             .collect();
         Printer {
             package: file.package.as_deref().unwrap_or_default(),

@@ -37,6 +37,9 @@ fn definitions() {
         assert!(text.contains("// greeter.HelloRequest\n") && text.contains("  string name = 1;\n"), "{text}");
     }
     assert!(describe("SayHello").contains("rpc SayHello(HelloRequest) returns (HelloReply);"));
+    // Reflection sends the schema's comments along.
+    assert!(describe("SayHello").contains("// Greets whoever asks, by name."), "{}", describe("SayHello"));
+    assert!(describe("HelloRequest").contains("// Who asks.\n"), "{}", describe("HelloRequest"));
     assert!(describe("greeter.Greeter/SayHello").contains("rpc SayHello"));
     assert!(describe("ServingStatus").contains("SERVICE_UNKNOWN = 3;"));
     assert!(describe("google.protobuf.Timestamp").contains("int64 seconds = 1;"));

@@ -40,13 +40,16 @@ impl Index {
     fn add_file(&mut self, file: FileDescriptorProto) -> Result<(), ReflectionError> {
         let name = file.name.clone().unwrap_or_default();
         let encoded = Bytes::from(file.encode_to_vec());
-        if let Some(known) = self.by_name.get(&name).and_then(|&at| self.files.get(at)) {
-            // The same file may come with its comments and without.
-            return if known.encoded == encoded || is_same_schema(&known.encoded, &file) {
-                Ok(())
-            } else {
-                Err(ReflectionError::new(format!("there are two different files {name}")))
-            };
+        if let Some(known) = self.by_name.get(&name).and_then(|&at| self.files.get_mut(at)) {
+            if known.encoded != encoded && !is_same_schema(&known.encoded, &file) {
+                return Err(ReflectionError::new(format!("there are two different files {name}")));
+            }
+            // The same file may come with its comments and without: the package that wrote it
+            // has them, those that import it have not.
+            if encoded.len() > known.encoded.len() {
+                known.encoded = encoded;
+            }
+            return Ok(());
         }
         let at = self.files.len();
         self.files.push(File { encoded, imports: file.dependency.clone() });

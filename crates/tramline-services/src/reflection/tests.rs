@@ -134,6 +134,21 @@ async fn a_server_without_reflection_says_so() {
     assert_eq!(client.list_services().await.expect_err("has none").code(), Code::Unimplemented);
 }
 
+/// A package that only imports a file has it without comments: whoever comes first, they are
+/// shown.
+#[tokio::test]
+async fn of_two_copies_the_one_with_comments_is_shown() {
+    for comments_come_first in [false, true] {
+        let set = |has_comments| descriptor_set("base.proto", has_comments);
+        let reflection = Reflection::builder().descriptor_set(set(comments_come_first));
+        let reflection = reflection.descriptor_set(set(!comments_come_first)).build().expect("is the same");
+        let (_server, mut client) = serve(reflection);
+        let files = client.file_by_name("base.proto").await.expect("is known");
+        let file = FileDescriptorProto::decode_from_slice(&files[0]).expect("decodes");
+        assert!(file.source_code_info.is_set(), "{comments_come_first}");
+    }
+}
+
 #[test]
 fn the_same_file_may_come_twice_but_not_two_of_one_name() {
     assert!(zoo().descriptor_set(descriptor_set("base.proto", true)).build().is_ok());

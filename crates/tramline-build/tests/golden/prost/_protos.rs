@@ -15,6 +15,15 @@ pub mod google {
 }
 #[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::allow_attributes_without_reason, dead_code, deprecated, missing_docs, rustdoc::all, unreachable_pub, unused_imports, reason = "generated code")]
 pub mod keywords {
+    pub mod self_ {
+        pub mod super_ {
+            pub mod crate_ {
+                pub mod r#async {
+                    include!("keywords.self.super.crate.async.rs");
+                }
+            }
+        }
+    }
     pub mod r#type {
         include!("keywords.type.rs");
     }
