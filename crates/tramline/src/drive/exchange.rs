@@ -1,6 +1,7 @@
 //! The two boxes of one streaming call, shared by its connection and its user.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -59,6 +60,8 @@ pub(crate) struct Exchange {
     call: Option<StreamKey>,
     inbound: LeafLock<Inbound>,
     outbound: LeafLock<Outbound>,
+    /// The owner knows already that the outbox has something.
+    is_announced: AtomicBool,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -71,7 +74,7 @@ impl Exchange {
     /// `encoding` is how the peer compresses, as far as that is known.
     pub(crate) fn new(board: Arc<dyn NoticeBoard>, call: Option<StreamKey>, encoding: Encoding) -> Arc<Exchange> {
         let inbound = LeafLock::new(Inbound::new(encoding));
-        Arc::new(Exchange { board, call, inbound, outbound: LeafLock::default() })
+        Arc::new(Exchange { board, call, inbound, outbound: LeafLock::default(), is_announced: AtomicBool::new(false) })
     }
 
     fn notify(&self, notice: Notice) {
@@ -123,6 +126,15 @@ impl Exchange {
     /// Ready when one more message may be sent.
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<Result<(), Status>> {
         self.outbound.lock().poll_ready(cx)
+    }
+
+    /// Adds the message that `encode` appends, when there is room for it.
+    pub(crate) fn poll_push(
+        &self,
+        cx: &Context<'_>,
+        encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
+    ) -> Poll<Result<(), Status>> {
+        self.change_outbound(|outbound| outbound.poll_push(cx, encode))
     }
 
     /// Adds the message that `encode` appends. The caller has seen [`poll_ready`](Self::poll_ready).
@@ -194,12 +206,9 @@ impl Exchange {
     }
 
     fn change_outbound<R>(&self, change: impl FnOnce(&mut Outbound) -> R) -> R {
-        let (result, was_announced) = {
-            let mut outbound = self.outbound.lock();
-            let result = change(&mut outbound);
-            (result, std::mem::replace(&mut outbound.is_announced, true))
-        };
-        if !was_announced {
+        let result = change(&mut self.outbound.lock());
+        // While the owner knows, nothing is written: it unsets the flag before it looks.
+        if !self.is_announced.load(Ordering::Acquire) && !self.is_announced.swap(true, Ordering::AcqRel) {
             self.notify(Notice::Outbound);
         }
         result
@@ -210,13 +219,14 @@ impl Exchange {
     /// While the owner runs the user's code itself, it looks into the outbox afterwards
     /// anyway, and wants no letter.
     pub(crate) fn hold_notices(&self) {
-        self.outbound.lock().is_announced = true;
+        self.is_announced.store(true, Ordering::Release);
     }
 
-    /// Takes what waits, and empties the box.
-    pub(crate) fn take_outgoing<R>(&self, take: impl FnOnce(Outgoing<'_>) -> R) -> R {
+    /// Takes what waits, and empties the box. `take` says what it makes of it, and how much
+    /// of the call's output the engine holds then.
+    pub(crate) fn take_outgoing<R>(&self, take: impl FnOnce(Outgoing<'_>) -> (R, usize)) -> R {
+        self.is_announced.store(false, Ordering::Release);
         let mut outbound = self.outbound.lock();
-        outbound.is_announced = false;
         let is_needed = outbound.flush_head || !outbound.is_empty();
         let head = if is_needed && !outbound.head_sent {
             outbound.head_sent = true;
@@ -227,8 +237,11 @@ impl Exchange {
         let http_head = outbound.http_head.take();
         let pieces = outbound.take_pieces();
         let is_finished = outbound.is_finished;
-        let taken = take(Outgoing { head, http_head, pieces, tail: &outbound.tail, is_finished });
+        let (taken, engine_len) = take(Outgoing { head, http_head, pieces, tail: &outbound.tail, is_finished });
         outbound.clear_tail();
+        let writers = outbound.set_engine_len(engine_len);
+        drop(outbound);
+        writers.wake();
         taken
     }
 
@@ -254,9 +267,12 @@ impl Exchange {
         self.inbound.lock().set_head(metadata, encoding);
     }
 
-    /// A message arrived that cost `owed` octets of window.
-    pub(crate) fn push_message(&self, compressed: bool, frame: Frame<'_>, owed: usize) {
-        self.inbound.lock().push(compressed, frame, owed);
+    /// A message arrived that cost `owed` octets of window. Returns what was read since the
+    /// last time, as [`take_consumed`](Self::take_consumed).
+    pub(crate) fn push_message(&self, compressed: bool, frame: Frame<'_>, owed: usize) -> usize {
+        let mut inbound = self.inbound.lock();
+        inbound.push(compressed, frame, owed);
+        std::mem::take(&mut inbound.consumed_len)
     }
 
     /// Wakes the reader after a batch.

@@ -1,6 +1,6 @@
 //! The outbox of a streaming call: messages encoded and not yet given to the engine.
 
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use tramline_call::{Metadata, Status};
@@ -18,6 +18,9 @@ pub(crate) fn fit_queue(limits: &mut tramline_h2::Limits) {
 
 /// Memory that an idle outbox keeps.
 const TAIL_KEPT_LEN_MAX: usize = 4 * 1024;
+
+/// A tail of this length goes out as it is: the engine would not copy it either.
+const TAIL_PIECE_LEN_MIN: usize = 16 * 1024;
 
 /// Who waits for room: several tasks may write one stream.
 #[derive(Debug, Default)]
@@ -64,8 +67,8 @@ pub(crate) struct Outbound {
     /// Why nothing can be sent any more.
     closed: Option<Status>,
     writers: Writers,
-    /// The owner knows already that there is something.
-    pub(super) is_announced: bool,
+    /// The length of the last long tail: the next is likely to be as long.
+    burst_len: usize,
 }
 
 impl Outbound {
@@ -90,6 +93,9 @@ impl Outbound {
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
     ) -> Result<(), Status> {
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(std::mem::take(&mut self.burst_len));
+        }
         let start = self.tail.len();
         let mut splices = Splices::new();
         if let Err(status) = encode(&mut self.tail, &mut splices) {
@@ -108,8 +114,23 @@ impl Outbound {
         self.pieces.is_empty() && self.tail.is_empty()
     }
 
-    /// The owner took all pieces.
+    /// Room for one more message, and the message.
+    pub(super) fn poll_push(
+        &mut self,
+        cx: &Context<'_>,
+        encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
+    ) -> Poll<Result<(), Status>> {
+        ready!(self.poll_ready(cx))?;
+        Poll::Ready(self.push(encode))
+    }
+
+    /// The owner took all pieces. A long tail is one of them; a short one is copied, which
+    /// costs less, and keeps its memory.
     pub(super) fn take_pieces(&mut self) -> Vec<Bytes> {
+        if self.tail.len() >= TAIL_PIECE_LEN_MIN {
+            self.burst_len = self.tail.len() + self.tail.len() / 8;
+            self.pieces.push(std::mem::take(&mut self.tail).into());
+        }
         self.pieces_len = 0;
         std::mem::take(&mut self.pieces)
     }

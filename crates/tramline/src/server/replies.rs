@@ -84,11 +84,11 @@ impl<T> Replies<T> {
         }
         std::future::poll_fn(|cx| {
             ready!(scope::poll_message_budget(cx));
-            self.exchange.poll_ready(cx)
+            self.exchange.poll_push(cx, |out, splices| {
+                transfer::encode_into(out, splices, packing, |sink| (self.encode)(message, sink))
+            })
         })
-        .await?;
-        self.exchange
-            .push(|out, splices| transfer::encode_into(out, splices, packing, |sink| (self.encode)(message, sink)))
+        .await
     }
 
     /// Sends what `messages` yields, until it ends or fails.

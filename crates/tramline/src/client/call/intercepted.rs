@@ -166,7 +166,8 @@ impl Opening {
         }
         self.exchange.set_received_head(metadata, Encoding::Identity);
         for message in messages {
-            self.exchange.push_message(false, Frame::Shared(message), 0);
+            // Nothing of it came by the wire: no window is owed.
+            let _ = self.exchange.push_message(false, Frame::Shared(message), 0);
         }
         self.exchange.close_outbound(Status::cancelled("the call is over: an interceptor answered it"));
         self.exchange.finish_inbound(Ok(trailers));

@@ -81,9 +81,13 @@ impl<T> Requests<T> {
             self.until_ready().await?;
             return self.exchange.push(|out, splices| transfer::wrap_into(out, splices, packing, octets));
         }
-        self.until_ready().await?;
-        self.exchange
-            .push(|out, splices| transfer::encode_into(out, splices, packing, |sink| (self.encode)(message, sink)))
+        std::future::poll_fn(|cx| {
+            ready!(scope::poll_message_budget(cx));
+            self.exchange.poll_push(cx, |out, splices| {
+                transfer::encode_into(out, splices, packing, |sink| (self.encode)(message, sink))
+            })
+        })
+        .await
     }
 
     async fn until_ready(&self) -> Result<(), Status> {

@@ -83,9 +83,12 @@ impl ClientSide {
             attempt.count.handle_message()?;
             let owed = attempt.owed_len - input.len();
             attempt.owed_len = input.len();
-            exchange.push_message(message.compressed, message.frame, owed);
+            let consumed = exchange.push_message(message.compressed, message.frame, owed);
+            engine.release_capacity(key, consumed);
         }
-        self.give_window(engine, key);
+        if attempt.owed_len > 0 {
+            self.give_window(engine, key);
+        }
         self.touch(key);
         Ok(())
     }

@@ -90,22 +90,22 @@ impl ClientSide {
             kept = outgoing.pieces;
             if !outgoing.tail.is_empty() && (keeps || !kept.is_empty()) {
                 kept.push(Bytes::copy_from_slice(outgoing.tail));
-            } else if !outgoing.tail.is_empty() {
+            }
+            if kept.is_empty() && !outgoing.tail.is_empty() {
                 let _: Result<(), SendError<()>> = engine.send_with(key, is_finished, |out| {
                     out.extend_from_slice(outgoing.tail);
                     Ok(())
                 });
-                return is_finished;
+            } else {
+                send_pieces(engine, key, &kept, is_finished);
             }
-            send_pieces(engine, key, &kept, is_finished);
-            is_finished
+            engine.poll_backpressure(key);
+            (is_finished, engine.queued_len(key))
         });
         attempt.has_ended = is_finished;
         if keeps {
             attempt.ticket.keep(kept, is_finished, REPLAY_LEN_MAX);
         }
-        engine.poll_backpressure(key);
-        exchange.set_engine_len(engine.queued_len(key));
     }
 
     /// Gives back the window of what a reader has read, and of a message that is on its

@@ -16,10 +16,11 @@ impl ServerSide {
             return engine.release_capacity(key, bytes.len());
         };
         if call.is_http {
-            exchange.push_message(false, Frame::Slice(bytes), bytes.len());
+            let consumed = exchange.push_message(false, Frame::Slice(bytes), bytes.len());
+            engine.release_capacity(key, consumed);
             return self.after_data(engine, key, end_stream);
         }
-        let mut input = bytes;
+        let (mut input, mut consumed) = (bytes, 0);
         call.owed_len += bytes.len();
         let failure = loop {
             match call.assembler.next(&mut input, call.encoding, self.shared.limits.message_len_max) {
@@ -31,11 +32,14 @@ impl ServerSide {
                     }
                     let owed = call.owed_len - input.len();
                     call.owed_len = input.len();
-                    exchange.push_message(message.compressed, message.frame, owed);
+                    consumed += exchange.push_message(message.compressed, message.frame, owed);
                 }
             }
         };
-        self.give_window(engine, key);
+        if call.owed_len > 0 {
+            self.give_window(engine, key);
+        }
+        engine.release_capacity(key, consumed);
         if let Some(status) = failure {
             return self.fail_call(engine, key, status);
         }
@@ -96,7 +100,7 @@ impl ServerSide {
                 outcome = check_section_len(None, &metadata, engine.peer_header_list_len_max());
                 if outcome.is_err() {
                     call.head_sent = false;
-                    return;
+                    return ((), engine.queued_len(key));
                 }
                 let _ = engine.send_headers(key, false, |fields| {
                     write_head(subtype, &metadata, encoding, &mut EngineFields(fields));
@@ -114,9 +118,9 @@ impl ServerSide {
                     Ok::<(), std::convert::Infallible>(())
                 });
             }
+            engine.poll_backpressure(key);
+            ((), engine.queued_len(key))
         });
-        engine.poll_backpressure(key);
-        exchange.set_engine_len(engine.queued_len(key));
         if let Err(status) = outcome {
             self.fail_call(engine, key, status);
         }
