@@ -1,6 +1,7 @@
 //! HEADERS and CONTINUATION in: field blocks to requests, responses and trailers
 //! (RFC 9113 §6.2, §6.10, §8.1–8.3).
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lifecycle::{Gone, STREAM_ID_ROLL_OVER};
@@ -27,40 +28,80 @@ pub(super) struct OpenBlock {
     continuation_count: u32,
 }
 
-/// The last section, and the one before it. A block that begins like the one before the
-/// last finds its fields there already: a server's answers are heads and trailers by turns.
+/// Sections that are remembered: methods that a client calls by turns, or the heads and
+/// trailers of a server's answers.
+const SECTION_COUNT_MAX: usize = 6;
+
+/// The last sections. A block that begins like one of them finds its fields there already.
 #[derive(Debug)]
 pub(super) struct Sections<T> {
-    blocks: [FieldBlock<T>; 2],
-    is_second: bool,
+    /// Never empty.
+    blocks: Vec<FieldBlock<T>>,
+    last: usize,
 }
 
 impl<T: Copy> Default for Sections<T> {
     fn default() -> Self {
-        Sections { blocks: [FieldBlock::new(), FieldBlock::new()], is_second: false }
+        Sections { blocks: vec![FieldBlock::new()], last: 0 }
     }
 }
 
 impl<T: Copy> Sections<T> {
+    #[inline]
     pub(super) fn last(&self) -> &FieldBlock<T> {
-        let [first, second] = &self.blocks;
-        if self.is_second { second } else { first }
+        &self.blocks[self.last]
     }
 
-    #[inline]
-    fn next(&mut self) -> &mut FieldBlock<T> {
-        self.is_second = !self.is_second;
-        self.last_mut()
-    }
-
-    #[inline]
     fn last_mut(&mut self) -> &mut FieldBlock<T> {
-        let [first, second] = &mut self.blocks;
-        if self.is_second { second } else { first }
+        &mut self.blocks[self.last]
+    }
+
+    /// Turns to the section that begins like `block`, of which so many octets are known, or
+    /// to an empty one. The one behind the last is the likeliest: peers repeat themselves.
+    #[inline(always)]
+    fn turn(&mut self, block: &[u8], table_version: Option<u64>) -> usize {
+        self.advance();
+        let Some(table_version) = table_version else { return self.turn_to_empty(0) };
+        let front_len = self.last_mut().begin(block, table_version);
+        if front_len > 0 { front_len } else { self.turn_further(block, table_version) }
+    }
+
+    #[inline(never)]
+    fn turn_further(&mut self, block: &[u8], table_version: u64) -> usize {
+        for _ in 1..self.blocks.len() {
+            self.advance();
+            let front_len = self.last_mut().begin(block, table_version);
+            if front_len > 0 {
+                return front_len;
+            }
+        }
+        self.turn_to_empty(table_version)
+    }
+
+    #[inline]
+    fn advance(&mut self) {
+        self.last = if self.last + 1 < self.blocks.len() { self.last + 1 } else { 0 };
+    }
+
+    /// An empty section, in the place of one that cannot repeat any more if there is one.
+    fn turn_to_empty(&mut self, table_version: u64) -> usize {
+        match self.blocks.iter().position(|block| !block.may_repeat(table_version)) {
+            Some(at) => self.last = at,
+            None if self.blocks.len() < SECTION_COUNT_MAX => {
+                self.last = self.blocks.len();
+                self.blocks.push(FieldBlock::new());
+            }
+            None => self.advance(),
+        }
+        self.last_mut().clear();
+        0
     }
 
     pub(super) fn shrink(&mut self) {
-        self.blocks.iter_mut().for_each(FieldBlock::shrink);
+        self.last = 0;
+        self.blocks.truncate(1);
+        self.blocks.shrink_to_fit();
+        self.last_mut().shrink();
     }
 }
 
@@ -134,8 +175,7 @@ impl<C: Classifier> Connection<C> {
         block: &[u8],
     ) -> Result<Option<Event<'i>>, ConnectionError> {
         self.timers.stop(Timer::HeaderBlock);
-        let fields = self.sections.next();
-        let front_len = self.decoder.begin(block, fields);
+        let front_len = self.sections.turn(block, self.decoder.front_version());
         if front_len < block.len() || front_len == 0 {
             self.decode_behind(front_len, block)?;
         }
@@ -357,4 +397,67 @@ fn parse_content_length(value: &[u8]) -> Option<u64> {
         return None;
     }
     value.iter().try_fold(0u64, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hpack::{Decoder, Opaque};
+
+    const LIMITS: BlockLimits = BlockLimits { list_len_max: 1000, list_len_hard_max: 4000, field_count_max: 10 };
+
+    /// Takes a block of indices as a connection does, and says how much of it was known.
+    fn take(decoder: &mut Decoder<Opaque>, sections: &mut Sections<()>, block: &[u8]) -> usize {
+        let front_len = sections.turn(block, decoder.front_version());
+        decoder.decode_behind(front_len, block, LIMITS, sections.last_mut()).unwrap();
+        assert_eq!(sections.last().len(), block.len());
+        front_len
+    }
+
+    #[test]
+    fn sections_that_come_by_turns_are_known() {
+        let (mut decoder, mut sections) = (Decoder::new(Opaque, 4096), Sections::default());
+        let blocks: [&[u8]; 4] = [&[0x82, 0x86], &[0x83, 0x86], &[0x88], &[0x83, 0x87, 0x84]];
+        for round in 0..3 {
+            for block in blocks {
+                assert_eq!(take(&mut decoder, &mut sections, block), if round == 0 { 0 } else { block.len() });
+            }
+        }
+        assert_eq!(take(&mut decoder, &mut sections, blocks[1]), 2, "out of turn");
+    }
+
+    #[test]
+    fn sections_are_few_whatever_comes() {
+        let (mut decoder, mut sections) = (Decoder::new(Opaque, 4096), Sections::default());
+        for n in 0..100u8 {
+            take(&mut decoder, &mut sections, &[0x80 | (1 + n % 61), 0x82]);
+        }
+        assert_eq!(sections.blocks.len(), SECTION_COUNT_MAX);
+        sections.shrink();
+        assert_eq!(sections.blocks.len(), 1);
+    }
+
+    #[test]
+    fn sections_of_an_older_table_make_room() {
+        let (mut decoder, mut sections) = (Decoder::new(Opaque, 4096), Sections::default());
+        for _ in 0..20 {
+            take(&mut decoder, &mut sections, &[0x82]);
+            let insertion = b"\x82\x40\x01a\x01b";
+            let front_len = sections.turn(insertion, decoder.front_version());
+            decoder.decode_behind(front_len, insertion, LIMITS, sections.last_mut()).unwrap();
+        }
+        assert_eq!(sections.blocks.len(), 1);
+    }
+
+    #[test]
+    fn a_section_that_must_begin_with_a_size_update_repeats_none() {
+        let (mut decoder, mut sections) = (Decoder::new(Opaque, 4096), Sections::default());
+        take(&mut decoder, &mut sections, &[0x82]);
+        take(&mut decoder, &mut sections, &[0x83]);
+        decoder.set_table_size_max(100);
+        for block in [[0x82], [0x83]] {
+            assert_eq!(sections.turn(&block, decoder.front_version()), 0);
+            assert!(sections.last().is_empty());
+        }
+    }
 }

@@ -7,8 +7,8 @@ use super::decoder::BlockLimits;
 use super::field::{FieldKind, section, section::Effect};
 
 /// Memory above this is given back when the block is cleared.
-const OCTETS_KEPT_MAX: usize = 4 * 1024;
-const FIELDS_KEPT_MAX: usize = 64;
+const OCTETS_KEPT_MAX: usize = 2 * 1024;
+const FIELDS_KEPT_MAX: usize = 48;
 
 /// One field of a block; its octets are in the block.
 #[derive(Clone, Copy, Debug)]
@@ -143,16 +143,14 @@ impl<T: Copy> FieldBlock<T> {
     }
 
     /// Keeps the fields of the front, if `block` begins with it and the table is the same:
-    /// returns its length. Otherwise, empties the block.
+    /// returns its length. Otherwise nothing changes.
     #[inline]
-    pub(super) fn begin(&mut self, block: &[u8], table_version: u64) -> usize {
+    pub(crate) fn begin(&mut self, block: &[u8], table_version: u64) -> usize {
         let key = &self.front.key;
         let len = usize::from(key.len);
-        let is_same = len > 0
-            && key.table_version == table_version
+        let is_same = self.may_repeat(table_version)
             && block.get(..len).zip(key.indices.get(..len)).is_some_and(|(front, known)| is_same(front, known));
         if !is_same {
-            self.clear();
             return 0;
         }
         self.fields.truncate(self.front.field_count as usize);
@@ -160,6 +158,12 @@ impl<T: Copy> FieldBlock<T> {
         self.tally = self.front.tally;
         self.missing_count = 0;
         len
+    }
+
+    /// Whether there is a front, and the table is still the same.
+    #[inline]
+    pub(crate) fn may_repeat(&self, table_version: u64) -> bool {
+        self.front.key.len > 0 && self.front.key.table_version == table_version
     }
 
     /// The fields that are here came of `indices` alone.

@@ -136,21 +136,21 @@ impl<C: Classifier> Decoder<C> {
         limits: BlockLimits,
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
-        let front_len = self.begin(block, out);
+        let front_len = self.front_version().map_or(0, |version| out.begin(block, version));
+        if front_len == 0 {
+            out.clear();
+        }
         self.decode_behind(front_len, block, limits, out)
     }
 
-    /// How much of a block begins like the one in `out` did, of which that much is kept.
+    /// The version of the table, unless the next block must begin with a size update, and so
+    /// repeats no other.
     #[inline]
-    pub(crate) fn begin(&self, block: &[u8], out: &mut FieldBlock<C::Token>) -> usize {
-        if self.awaits_size_update {
-            out.clear();
-            return 0;
-        }
-        out.begin(block, self.table.version())
+    pub(crate) fn front_version(&self) -> Option<u64> {
+        (!self.awaits_size_update).then_some(self.table.version())
     }
 
-    /// Decodes what [`begin`](Self::begin) did not find.
+    /// Decodes what is behind the front of a block that `out` holds already.
     pub(crate) fn decode_behind(
         &mut self,
         front_len: usize,
@@ -187,6 +187,7 @@ impl<C: Classifier> Decoder<C> {
 
     /// Fields whose indices are one octet each, which is what most blocks are made of:
     /// the sums stay in registers.
+    #[inline(never)]
     fn decode_run(
         &self,
         input: &mut &[u8],
