@@ -383,31 +383,58 @@ fn three_digits(status: u16) -> [u8; 3] {
 /// What the fields of a response take in one section beside metadata, message and details.
 const SECTION_LEN_BASE: usize = 256;
 
-/// Fails a call whose head or trailers would be longer than the client said that it takes
-/// (RFC 9113 §6.5.2).
+/// Fails a call whose head, or whose trailers of success, would be longer than the client
+/// said that it takes (RFC 9113 §6.5.2).
 ///
 /// # Errors
-/// RESOURCE_EXHAUSTED, which names both lengths, and a failure that cannot be told.
-pub fn check_section_len(status: Option<&Status>, metadata: &Metadata, len_max: usize) -> Result<(), Status> {
-    if status.is_none() && metadata.is_empty() {
+/// RESOURCE_EXHAUSTED, which names both lengths.
+pub fn check_section_len(metadata: &Metadata, len_max: usize) -> Result<(), Status> {
+    if metadata.is_empty() {
         return Ok(());
     }
-    let reason_len = status.map_or(0, reason_len);
-    let len = SECTION_LEN_BASE + reason_len + metadata.section_len();
+    let len = SECTION_LEN_BASE + metadata.section_len();
     if len <= len_max {
         return Ok(());
     }
-    let what = match status.map(Status::code) {
-        None => String::new(),
-        Some(code) => format!(" (the call failed with {code})"),
-    };
     Err(Status::resource_exhausted(format!(
-        "the response's metadata make a section of about {len} bytes, and the client accepts {len_max}{what}"
+        "the response's metadata make a section of about {len} bytes, and the client accepts {len_max}"
     )))
 }
 
-fn reason_len(status: &Status) -> usize {
-    percent::encode(status.message()).len() + status.details().len().div_ceil(3) * 4 + status.metadata().section_len()
+/// What is left of a failure and its trailers in a section that the client takes; `None` if
+/// all of it. The code always stays: metadata go first, then details, then the message's end.
+#[must_use]
+pub fn fit_status(status: &Status, trailers: &Metadata, len_max: usize) -> Option<Status> {
+    let room = len_max.saturating_sub(SECTION_LEN_BASE);
+    let message_len: usize = status.message().chars().map(encoded_len).sum();
+    let details_len = status.details().len().div_ceil(3) * 4;
+    if message_len + details_len + status.metadata().section_len() + trailers.section_len() <= room {
+        return None;
+    }
+    if message_len + details_len <= room {
+        let whole = Status::new(status.code(), String::from(status.message()));
+        return Some(whole.with_details(status.details().clone()));
+    }
+    Some(Status::new(status.code(), cut_message(status.message(), room)))
+}
+
+fn cut_message(message: &str, mut room: usize) -> String {
+    let fits = |character: &char| {
+        let len = encoded_len(*character);
+        let is_within = len <= room;
+        room = room.saturating_sub(len);
+        is_within
+    };
+    message.chars().take_while(fits).collect()
+}
+
+/// At most what a character takes when it is percent-encoded.
+fn encoded_len(character: char) -> usize {
+    match character {
+        '%' | ' ' => 3,
+        '!'..='~' => 1,
+        _ => 3 * character.len_utf8(),
+    }
 }
 
 /// Writes a response's trailers; `None` is OK. They follow a head, or, where nothing was

@@ -69,11 +69,20 @@ async fn metadata_over_the_clients_limit_are_not_sent() {
     client.settle().await;
     for kind in ["unary", "spawned", "streaming"] {
         let path = format!("/talk.Talk/{kind}");
-        for (place, has_head) in [("head", false), ("trailers", true), ("message", false)] {
+        for (place, has_head) in [("head", false), ("trailers", true)] {
             let answer = client.unary(&path, place.as_bytes()).await;
             assert_eq!(answer.status(), 8, "{kind} {place}: {answer:?}");
             assert!(answer.message().contains("2000"), "{kind} {place}: {}", answer.message());
             assert_eq!(!answer.trailers.is_empty(), has_head, "{kind} {place}: {answer:?}");
+        }
+        // A failure keeps its code: details and metadata go first, then the message's end.
+        let answer = client.unary(&path, b"message").await;
+        assert_eq!(answer.status(), 5, "{kind}: {answer:?}");
+        assert!((1000..2000).contains(&answer.message().len()), "{kind}: {answer:?}");
+        for place in ["details", "late metadata"] {
+            let answer = client.unary(&path, place.as_bytes()).await;
+            assert_eq!((answer.status(), answer.message()), (5, "short"), "{kind} {place}");
+            assert!(!answer.head.contains_key("x-much") && !answer.head.contains_key("grpc-status-details-bin"));
         }
         assert_eq!(client.unary(&path, b"nothing").await.status(), 0, "{kind}");
     }
@@ -88,6 +97,12 @@ fn register_talkative(routes: &mut Routes) {
             b"head" => response.metadata_mut().insert("x-much", &much).unwrap(),
             b"trailers" => response.trailers_mut().insert("x-much", &much).unwrap(),
             b"message" => return Err(Status::not_found(much)),
+            b"details" => return Err(Status::not_found("short").with_details(much)),
+            b"late metadata" => {
+                let mut status = Status::not_found("short");
+                status.metadata_mut().insert("x-much", &much).unwrap();
+                return Err(status);
+            }
             _ => {}
         }
         Ok(response)

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tramline_call::codec::Sink;
 use tramline_call::server_call::{
-    Rejection, check_section_len, write_head, write_http_status, write_rejection, write_trailers,
+    Rejection, check_section_len, fit_status, write_head, write_http_status, write_rejection, write_trailers,
 };
 use tramline_call::{Encoding, Metadata, Status, Subtype};
 use tramline_h2::{FieldWriter, Indexing, Reason, SendError, StreamKey};
@@ -110,7 +110,7 @@ impl Wire<'_> {
     // so nobody here needs to hear of it.
 
     fn send_head(&mut self, metadata: &Metadata, encoding: Option<Encoding>) -> Result<(), Status> {
-        check_section_len(None, metadata, self.engine.peer_header_list_len_max())?;
+        check_section_len(metadata, self.engine.peer_header_list_len_max())?;
         *self.head_sent = true;
         let subtype = self.subtype;
         let _ = self.engine.send_headers(self.key, false, |fields| {
@@ -152,7 +152,7 @@ impl Wire<'_> {
     }
 
     fn send_end(&mut self, trailers: &Metadata) -> Result<(), Status> {
-        check_section_len(None, trailers, self.engine.peer_header_list_len_max())?;
+        check_section_len(trailers, self.engine.peer_header_list_len_max())?;
         let _ = self.engine.send_headers(self.key, true, |fields| {
             write_trailers(None, trailers, &mut EngineFields(fields));
         });
@@ -185,13 +185,18 @@ impl ServerSide {
         }
         // A section that the client does not take would cost it the status, too.
         let len_max = engine.peer_header_list_len_max();
-        let fits = check_section_len(None, &metadata, len_max);
-        let too_long = fits.and_then(|()| check_section_len(status, &trailers, len_max)).err();
-        if too_long.is_some() {
-            trailers = Metadata::new();
+        let fits = check_section_len(&metadata, len_max);
+        if fits.is_err() {
             metadata = Metadata::new();
         }
-        let status = too_long.as_ref().or(status);
+        let shortened = match status {
+            None => fits.and_then(|()| check_section_len(&trailers, len_max)).err(),
+            Some(status) => fit_status(status, &trailers, len_max),
+        };
+        if shortened.is_some() {
+            trailers = Metadata::new();
+        }
+        let status = shortened.as_ref().or(status);
         if !had_head {
             // Initial metadata that the application set stays initial; without any, a failure
             // is one block (gRPC PROTOCOL-HTTP2, "Trailers-Only").

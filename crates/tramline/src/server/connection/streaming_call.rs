@@ -97,7 +97,7 @@ impl ServerSide {
                 if let Some(head) = call.context.as_ref().and_then(|context| context.take_head()) {
                     metadata.merge(&head);
                 }
-                outcome = check_section_len(None, &metadata, engine.peer_header_list_len_max());
+                outcome = check_section_len(&metadata, engine.peer_header_list_len_max());
                 if outcome.is_err() {
                     call.head_sent = false;
                     return ((), engine.queued_len(key));
@@ -127,12 +127,12 @@ impl ServerSide {
     }
 
     /// Gives back the window of what a handler has read, and of a message that is on its
-    /// way: a long one could never be complete otherwise.
+    /// way: a long one, or in a small window its prefix, could never be complete otherwise.
     pub(super) fn give_window(&mut self, engine: &mut Engine, key: StreamKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some(exchange) = &call.exchange else { return };
         let mut granted = exchange.take_consumed();
-        if call.assembler.announced_len().is_some() && !exchange.is_inbound_full() {
+        if call.owed_len > 0 && !exchange.is_inbound_full() {
             granted += std::mem::take(&mut call.owed_len);
         }
         engine.release_capacity(key, granted);
