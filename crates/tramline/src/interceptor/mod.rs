@@ -15,7 +15,7 @@ use crate::request::Extensions;
 use crate::response::Response;
 
 pub(crate) use chain::{BoxFuture, CallHooks, Interceptors, Verdict};
-pub(crate) use passage::{LateHooks, Passage, Passed};
+pub(crate) use passage::{LateHooks, Passage, Passed, TimeLimit};
 
 /// Code around every call of a server or a channel, of all four kinds.
 ///

@@ -344,3 +344,72 @@ async fn an_interceptor_that_panics_ends_its_call() {
     assert_eq!(sent.expect("the request hangs").unwrap_err().code(), Code::Internal);
     assert_eq!(replies.message().await.unwrap_err().code(), Code::Internal);
 }
+
+/// Adds a trailer to every end, and takes its time where it is told to.
+#[derive(Default)]
+struct Annotator {
+    hangs_on_messages: bool,
+    hangs_at_end: bool,
+}
+
+impl Interceptor for Annotator {
+    type Call = ();
+
+    async fn start(&self, _call: &mut CallStart<'_>) -> Result<Started<()>, Status> {
+        Ok(Started::Continue(()))
+    }
+
+    async fn response_message(&self, _call: &(), _message: &mut Message<'_>) -> Result<(), Status> {
+        if self.hangs_on_messages {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    async fn end(&self, _call: &(), end: &mut CallEnd) {
+        end.trailers.insert("x-noted", "here").unwrap();
+        if self.hangs_at_end {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn annotated(server: &Running, annotator: Annotator) -> Channel {
+    Channel::builder(&format!("ipv4:{}", server.address)).interceptor(annotator).build().unwrap()
+}
+
+#[tokio::test]
+async fn trailers_that_an_interceptor_adds_to_a_failure_reach_the_caller() {
+    let server = serve().await;
+    let channel = annotated(&server, Annotator::default());
+    let status = channel.unary(&FAIL_METHOD, bytes("m")).await.unwrap_err();
+    assert_eq!(status.metadata().get("x-noted"), Some("here"));
+    assert_eq!(status.metadata().get("x-trailer"), Some("late"));
+    let reply = channel.unary(&ECHO_METHOD, bytes("m")).await.unwrap();
+    assert_eq!(reply.trailers().get("x-noted"), Some("here"));
+}
+
+#[tokio::test]
+async fn the_deadline_holds_for_hooks_of_the_response() {
+    let server = serve().await;
+    for (hangs_on_messages, hangs_at_end) in [(true, false), (false, true), (true, true)] {
+        let channel = annotated(&server, Annotator { hangs_on_messages, hangs_at_end });
+        let limit = Duration::from_secs(5);
+        let called = channel.unary(&ECHO_METHOD, bytes("m")).timeout(Duration::from_millis(100));
+        let status = tokio::time::timeout(limit, called).await.expect("no deadline").unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{hangs_on_messages} {hangs_at_end}");
+        let (requests, mut replies) = channel.bidi_streaming(&CHAT_METHOD).timeout(Duration::from_millis(100)).start();
+        requests.send(bytes("m")).await.unwrap();
+        drop(requests);
+        let ended = async {
+            loop {
+                match replies.message().await {
+                    Ok(Some(_)) => {}
+                    end => return end,
+                }
+            }
+        };
+        let status = tokio::time::timeout(limit, ended).await.expect("no deadline").unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{hangs_on_messages} {hangs_at_end}");
+    }
+}

@@ -20,7 +20,7 @@ use super::ticket::{Outbox, Ticket};
 use crate::client::router::Router;
 use crate::drive::exchange::Exchange;
 use crate::drive::transfer;
-use crate::interceptor::{Passage, encode_whole};
+use crate::interceptor::{Passage, TimeLimit, encode_whole};
 use crate::request::{Extensions, Request};
 use crate::response::Response;
 use crate::streaming::Streaming;
@@ -57,9 +57,10 @@ where
     /// A call with a stream of requests that passes interceptors before it begins.
     fn start_intercepted(&self, head: CallHead) -> (Requests<Req>, Streaming<Res>) {
         let packing = self.router.profile.packing(head.encoding);
+        let limit = self.limit(&head);
         let opening = Opening::new(Arc::clone(&self.router), head, Extensions::default(), None);
         let (exchange, hooks) = opening.parts();
-        let replies = self.replies(&exchange).through(Passage::of_response(Arc::clone(&hooks)));
+        let replies = self.replies(&exchange).through(Passage::of_response(Arc::clone(&hooks), limit));
         let requests = Requests::new(exchange, transfer::encode_fn::<Req, C>(), packing).through(hooks);
         opening.begin();
         (requests, replies)
@@ -73,11 +74,17 @@ where
         message: &Req,
     ) -> Result<Streaming<Res>, Status> {
         let octets = encode_whole(|sink| C::default().encode(message, sink))?;
+        let limit = self.limit(&head);
         let opening = Opening::new(Arc::clone(&self.router), head, extensions, Some(octets));
         let (exchange, hooks) = opening.parts();
-        let replies = self.replies(&exchange).through(Passage::of_response(hooks));
+        let replies = self.replies(&exchange).through(Passage::of_response(hooks, limit));
         opening.begin();
         Ok(replies)
+    }
+
+    fn limit(&self, head: &CallHead) -> Option<TimeLimit> {
+        let deadline = head.deadline?;
+        Some(TimeLimit { clock: self.router.profile.clock.clone(), deadline })
     }
 
     fn replies(&self, exchange: &Arc<Exchange>) -> Streaming<Res> {
