@@ -13,12 +13,14 @@ mod client_rules;
 #[cfg(feature = "tls")]
 mod client_tls;
 mod dispatch;
+mod evasion;
 mod http_door;
 mod interceptors;
 mod limits;
 mod listeners;
 mod load;
 mod names;
+mod noisy;
 mod orderly_close;
 mod panics;
 mod proxy;

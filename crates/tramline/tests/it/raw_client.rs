@@ -163,6 +163,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
         }
     }
 
+    /// Octets that the engine knows nothing of, behind what it has to say.
+    pub(crate) async fn inject(&mut self, octets: &[u8]) {
+        self.flush().await;
+        self.io.write_all(octets).await.unwrap();
+    }
+
     /// One read and what it brings. False at the end.
     pub(crate) async fn receive(&mut self) -> bool {
         self.flush().await;

@@ -114,7 +114,7 @@ impl ClientSide {
         let Some(attempt) = self.attempt_mut(key) else { return };
         let Some(exchange) = &attempt.ticket.exchange else { return };
         let mut granted = exchange.take_consumed();
-        if attempt.assembler.announced_len().is_some() && !exchange.is_inbound_full() {
+        if attempt.owed_len > 0 && !exchange.is_inbound_full() {
             granted += std::mem::take(&mut attempt.owed_len);
         }
         engine.release_capacity(key, granted);
