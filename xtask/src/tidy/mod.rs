@@ -10,6 +10,7 @@ mod attributes;
 mod comments;
 mod doors;
 mod finding;
+mod floors;
 mod layout;
 mod map;
 mod names;
@@ -56,4 +57,5 @@ const RULES: &[fn(&Tree, &mut Findings)] = &[
     comments::check,
     layout::check,
     absence::check,
+    floors::check,
 ];
