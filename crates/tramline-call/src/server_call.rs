@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -60,7 +60,18 @@ pub fn header_list_too_long() -> Rejection {
 /// The status for a method that is not registered.
 #[must_use]
 pub fn unknown_method(path: &[u8]) -> Status {
-    Status::unimplemented(format!("the server has no method {}", path.escape_ascii()))
+    Status::unimplemented(format!("the server has no method {}", shown(path)))
+}
+
+/// How much of what a peer named is said back to it: a long name would come back four times
+/// as long, and be over the peer's own limit.
+const SHOWN_LEN_MAX: usize = 256;
+
+fn shown(name: &[u8]) -> String {
+    match name.get(..SHOWN_LEN_MAX) {
+        Some(front) if name.len() > SHOWN_LEN_MAX => format!("{}... ({} octets)", front.escape_ascii(), name.len()),
+        _ => name.escape_ascii().to_string(),
+    }
 }
 
 /// A request's head, read.
@@ -354,7 +365,7 @@ impl Fault {
 
 /// gRPC compression: "UNIMPLEMENTED … with a grpc-accept-encoding that lists what is supported".
 fn unreadable(name: &[u8]) -> Rejection {
-    let message = format!("the request's grpc-encoding {} is not supported here", name.escape_ascii());
+    let message = format!("the request's grpc-encoding {} is not supported here", shown(name));
     RejectedCall { lists_encodings: true, ..RejectedCall::new(Status::unimplemented(message)) }.into()
 }
 

@@ -119,6 +119,21 @@ fn register_talkative(routes: &mut Routes) {
     });
 }
 
+/// Names are not said back in full: escaped, they would be over the client's own limit.
+#[tokio::test]
+async fn long_names_are_not_said_back_in_full() {
+    let server = serve().await;
+    let mut client = RawClient::connect(server.address).await;
+    let long = "\u{e9}".repeat(5000);
+    let answer = client.unary(&format!("/pkg.Service/{long}"), b"m").await;
+    assert_eq!(answer.status(), 12);
+    assert!(answer.message().len() < 2000 && answer.message().contains("pkg.Service"), "{}", answer.message());
+    let stream = client.call(ECHO, &[("grpc-encoding", &long)], b"m");
+    let answer = client.answer(stream).await;
+    assert_eq!(answer.status(), 12);
+    assert!(answer.message().len() < 2000, "{}", answer.message());
+}
+
 #[tokio::test]
 async fn too_many_handlers_are_refused_and_can_be_tried_again() {
     let server = serve_with(|builder| builder.handlers_max(3)).await;

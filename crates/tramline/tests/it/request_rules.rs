@@ -212,6 +212,38 @@ async fn replies_are_compressed_as_the_client_listed() {
     }
 }
 
+/// A response, and a message of a stream, can be left as it is although the server compresses.
+#[cfg(feature = "gzip")]
+#[tokio::test]
+async fn a_reply_can_be_left_uncompressed() {
+    use bytes::Bytes;
+    use tramline::codec::Raw;
+    use tramline::{Method, Replies, Request, Response};
+    let register = |routes: &mut tramline::server::Routes| {
+        let one = Method::<Bytes, Bytes, Raw>::unary("/plain.Plain/One", Raw);
+        routes.unary(one, std::sync::Arc::new(()), |_, request: Request<Bytes>| async move {
+            let mut response = Response::new(request.into_inner());
+            response.set_compressible(false);
+            Ok(response)
+        });
+        let many = Method::<Bytes, Bytes, Raw>::server_streaming("/plain.Plain/Many", Raw);
+        let handler = |_, request: Request<Bytes>, replies: Replies<Bytes>| async move {
+            replies.send_uncompressed(request.get_ref().clone()).await?;
+            replies.send(request.into_inner()).await
+        };
+        routes.server_streaming(many, std::sync::Arc::new(()), handler);
+    };
+    let server = serve_with(|builder| builder.compression(tramline::Encoding::Gzip).add_routes(register)).await;
+    let mut client = RawClient::connect(server.address).await;
+    let message = [7; 500];
+    let accepts = [("grpc-accept-encoding", "gzip")];
+    let stream = client.call("/plain.Plain/One", &accepts, &message);
+    assert_eq!(client.answer(stream).await.data, envelope(&message));
+    let stream = client.call("/plain.Plain/Many", &accepts, &message);
+    let data = client.answer(stream).await.data;
+    assert!(data.starts_with(&envelope(&message)) && data[505] == 1, "{:?}", &data[500..]);
+}
+
 /// A failure before anything was sent is one block, for every kind (gRPC PROTOCOL-HTTP2,
 /// "Trailers-Only"): what tries calls again builds on that.
 #[tokio::test]
