@@ -111,9 +111,9 @@ impl FrameHead {
     /// The nine octets.
     #[must_use]
     pub fn to_octets(self) -> [u8; HEAD_LEN] {
-        let [_, l0, l1, l2] = self.len.to_be_bytes();
+        let [f0, f1, f2, f3] = (self.len << 8 | u32::from(self.kind.octet())).to_be_bytes();
         let [i0, i1, i2, i3] = self.stream_id.to_be_bytes();
-        [l0, l1, l2, self.kind.octet(), self.flags, i0, i1, i2, i3]
+        [f0, f1, f2, f3, self.flags, i0, i1, i2, i3]
     }
 
     /// Whether `flag` is set.
