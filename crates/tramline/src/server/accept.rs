@@ -30,12 +30,16 @@ pub(super) async fn accept_all(mut acceptor: Acceptor, shared: Arc<ServerShared>
             None => return,
             Some(Ok((io, info))) => {
                 backoff = BACKOFF_MIN;
+                let Some(of_ip) = group.places.enter_of_ip(&info) else {
+                    tracing::debug!(peer = %info, "connection closed: its address has as many as it may");
+                    continue;
+                };
                 // A listener that waits for a connection must not keep a place from another.
-                let Some(Some(place)) = group.while_serving(group.place()).await else { return };
+                let Some(Some(place)) = group.while_serving(group.places.enter()).await else { return };
                 let connection = serve_connection(io, info, Arc::clone(&shared), group.enter());
                 tokio::spawn(async move {
                     connection.await;
-                    drop(place);
+                    drop((place, of_ip));
                 });
             }
             Some(Err(error)) if is_of_one_connection(&error) => {

@@ -9,6 +9,7 @@ use tramline_call::codec::Limits;
 use tramline_call::{Encoding, Status};
 
 use super::listener::Listener;
+use super::places::Places;
 use super::replies::Replies;
 use super::routes::{Dispatch, Routes, Service};
 use super::serving::Server;
@@ -70,6 +71,7 @@ pub struct ServerBuilder {
     compression: Encoding,
     handlers_max: Option<usize>,
     connections_max: usize,
+    connections_per_ip_max: usize,
     engine: tramline_h2::Config,
     #[cfg(feature = "tls")]
     handshake_timeout: Duration,
@@ -98,6 +100,7 @@ impl Default for ServerBuilder {
             compression: Encoding::Identity,
             handlers_max: None,
             connections_max: usize::MAX,
+            connections_per_ip_max: usize::MAX,
             engine: tramline_h2::Config::default(),
             #[cfg(feature = "tls")]
             handshake_timeout: HANDSHAKE_TIMEOUT,
@@ -231,6 +234,15 @@ impl ServerBuilder {
         self
     }
 
+    /// How many connections one IP address may have, or one /64 network of IPv6: no limit
+    /// unless set. Others are closed as soon as they are accepted. Behind a proxy, all
+    /// clients have the proxy's address.
+    #[must_use]
+    pub fn connections_per_ip_max(mut self, count: usize) -> Self {
+        self.connections_per_ip_max = count;
+        self
+    }
+
     /// Calls that one connection may have at once, handlers still running included: 256
     /// unless set.
     #[must_use]
@@ -312,7 +324,8 @@ impl ServerBuilder {
             tls: self.tls,
             clock: self.clock,
         };
-        Ok(Server::new(shared, self.runtime, self.connections_max))
+        let places = Places::new(self.connections_max, self.connections_per_ip_max);
+        Ok(Server::new(shared, self.runtime, places))
     }
 
     /// Builds the server and listens on a first address.

@@ -5,9 +5,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::connection::Letter;
+use super::places::Places;
 use crate::drive::leaf_lock::LeafLock;
 use crate::drive::mailbox::Mailbox;
 
@@ -34,12 +35,12 @@ pub(crate) struct Group {
     /// Accept loops and connections that are not over.
     alive: watch::Sender<usize>,
     connections: LeafLock<Connections>,
-    places: Arc<Semaphore>,
+    pub(super) places: Arc<Places>,
 }
 
 impl Group {
-    /// `places` is how many connections the whole server may have.
-    pub(crate) fn new(places: Arc<Semaphore>) -> Arc<Self> {
+    /// `places` are those of the whole server.
+    pub(super) fn new(places: Arc<Places>) -> Arc<Self> {
         Arc::new(Group {
             phase: watch::Sender::new(Phase::Serving),
             alive: watch::Sender::new(0),
@@ -71,11 +72,6 @@ impl Group {
             future.as_mut().poll(cx).map(Some)
         })
         .await
-    }
-
-    /// Waits until the server has a place for one more connection.
-    pub(crate) async fn place(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
     /// Accepts nothing more, and asks connections to finish their calls.

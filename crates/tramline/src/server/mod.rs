@@ -7,6 +7,7 @@ mod group;
 mod intercepted;
 mod listener;
 mod load;
+mod places;
 mod replies;
 mod routes;
 mod serving;

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 use super::accept::accept_all;
 use super::builder::{Runtime, ServerBuilder};
 use super::group::Group;
 use super::listener::Listener;
+use super::places::Places;
 use super::settings::ServerShared;
 use crate::error::{Error, ErrorKind};
 use crate::io::Address;
@@ -36,7 +35,7 @@ use crate::io::Address;
 pub struct Server {
     shared: Arc<ServerShared>,
     runtime: Runtime,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     listening: Vec<Listening>,
 }
 
@@ -55,8 +54,7 @@ impl Server {
         ServerBuilder::default()
     }
 
-    pub(super) fn new(shared: ServerShared, runtime: Runtime, connections_max: usize) -> Self {
-        let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
+    pub(super) fn new(shared: ServerShared, runtime: Runtime, places: Arc<Places>) -> Self {
         Server { shared: Arc::new(shared), runtime, places, listening: Vec::new() }
     }
 

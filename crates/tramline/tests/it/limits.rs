@@ -168,6 +168,31 @@ async fn connections_wait_for_a_place() {
     waiting.read_exact(&mut octets).await.unwrap();
 }
 
+/// One address cannot take all the places. What it has too many is closed at once, and
+/// holds up nobody.
+#[tokio::test]
+async fn one_address_has_its_share_of_connections() {
+    let server = serve_with(|builder| builder.connections_per_ip_max(2)).await;
+    let first = RawClient::connect(server.address).await;
+    let mut second = RawClient::connect(server.address).await;
+    for _ in 0..20 {
+        let mut third = TcpStream::connect(server.address).await.unwrap();
+        let mut all = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(5), third.read_to_end(&mut all)).await.unwrap();
+        assert!(read.is_err() || all.is_empty(), "it was served: {all:?}");
+    }
+    assert_eq!(second.unary(ECHO, b"m").await.status(), 0);
+    drop(first);
+    for attempt in 0.. {
+        assert!(attempt < 500, "its place never came back");
+        let mut io = TcpStream::connect(server.address).await.unwrap();
+        if io.read_u8().await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
     let settings = |builder: tramline::server::ServerBuilder| {
