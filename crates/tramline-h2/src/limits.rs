@@ -31,6 +31,10 @@ pub struct Limits {
     pub settings_ack_timeout: Duration,
     /// Time without progress while output waits (slow read, CVE-2019-9511).
     pub write_stall_timeout: Duration,
+    /// Time that data of a stream may wait for window without a single octet going out
+    /// (window 0 forever, CVE-2019-9511, -9517); a server resets that stream alone, between
+    /// once and twice this time after its last progress.
+    pub window_stall_timeout: Duration,
     /// Answers to control frames that may wait for a peer that does not read,
     /// before the engine stops reading (PING and SETTINGS floods, CVE-2019-9512, -9515).
     pub control_queue_max: usize,
@@ -83,6 +87,7 @@ impl Default for Limits {
             preface_timeout: Duration::from_secs(10),
             settings_ack_timeout: Duration::from_secs(30),
             write_stall_timeout: Duration::from_secs(60),
+            window_stall_timeout: Duration::from_secs(60),
             control_queue_max: 100,
             output_len_max: 1024 * 1024,
             send_queue_len_max: 64 * 1024,

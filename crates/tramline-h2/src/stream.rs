@@ -128,6 +128,8 @@ pub(crate) struct Stream {
     pub(crate) local: bool,
     /// A response head has been sent or received: a reset is no longer "before any response".
     pub(crate) answered: bool,
+    /// Data waited when stalls were last looked for, and nothing of it went out since.
+    pub(crate) is_stalling: bool,
     /// Informational heads skipped so far.
     pub(crate) informational_count: u8,
     /// The next stream in the same bucket of the store, or none.
@@ -150,6 +152,7 @@ impl Default for Stream {
             held: false,
             local: false,
             answered: false,
+            is_stalling: false,
             informational_count: 0,
             next_in_bucket: crate::store::NONE,
         }
@@ -180,6 +183,7 @@ impl Stream {
         self.held = true;
         self.local = local;
         self.answered = false;
+        self.is_stalling = false;
         self.informational_count = 0;
     }
 

@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     HeaderBlock,
     /// Progress of a write.
     WriteStall,
+    /// The next look for streams whose data waits for window.
+    WindowStall,
     /// The PING between the two GOAWAY frames of a graceful end.
     Drain,
     /// A while after the last stream: memory is given back.
@@ -20,8 +22,15 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    pub(crate) const ALL: [Timer; 6] =
-        [Timer::Preface, Timer::SettingsAck, Timer::HeaderBlock, Timer::WriteStall, Timer::Drain, Timer::Rest];
+    pub(crate) const ALL: [Timer; 7] = [
+        Timer::Preface,
+        Timer::SettingsAck,
+        Timer::HeaderBlock,
+        Timer::WriteStall,
+        Timer::WindowStall,
+        Timer::Drain,
+        Timer::Rest,
+    ];
 }
 
 #[derive(Debug, Default)]

@@ -248,6 +248,11 @@ impl<C: Classifier> Connection<C> {
                     self.go_away(Reason::NO_ERROR, b"");
                     continue;
                 }
+                Timer::WindowStall => {
+                    // The next output looks whether anything waits still.
+                    self.end_stalled().map_err(|error| self.fail(error))?;
+                    continue;
+                }
                 Timer::Rest => {
                     self.release_memory();
                     continue;

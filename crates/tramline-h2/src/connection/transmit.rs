@@ -4,7 +4,8 @@
 
 use core::time::Duration;
 
-use super::{Connection, FieldWriter};
+use super::{Connection, FieldWriter, Role};
+use crate::error::{ConnectionError, Reason};
 use crate::event::{Event, StreamKey};
 use crate::frame::{FrameKind, flags, write_head, write_window_update};
 use crate::hpack::Classifier;
@@ -28,6 +29,9 @@ impl<C: Classifier> Connection<C> {
         }
         if !self.output.is_empty() && !self.timers.is_set(Timer::WriteStall) {
             self.timers.set(Timer::WriteStall, now + self.config.limits.write_stall_timeout);
+        }
+        if self.queued_len > 0 && self.role == Role::Server && !self.timers.is_set(Timer::WindowStall) {
+            self.timers.set(Timer::WindowStall, now + self.config.limits.window_stall_timeout);
         }
         &mut self.output
     }
@@ -101,6 +105,7 @@ impl<C: Classifier> Connection<C> {
         }
         *grant_len -= len;
         self.queued_len -= len;
+        stream.is_stalling &= len == 0;
         stream.send_window.take(len);
         self.send_window.take(len);
         let end_flag = if ends_here { flags::END_STREAM } else { 0 };
@@ -134,6 +139,25 @@ impl<C: Classifier> Connection<C> {
         } else if stream.sendable_len() > 0 {
             self.schedule.enqueue(key, &mut self.store);
         }
+    }
+
+    /// Ends streams whose data waited since the last look without any of it going out, for
+    /// want of window. Other streams, and those that have nothing to send, are left alone.
+    pub(super) fn end_stalled(&mut self) -> Result<(), ConnectionError> {
+        let mut stalled = alloc::vec::Vec::new();
+        for key in self.store.keys().collect::<alloc::vec::Vec<_>>() {
+            let Some(stream) = self.store.get_mut(key) else { continue };
+            let is_waiting = stream.queue.len > 0;
+            if core::mem::replace(&mut stream.is_stalling, is_waiting) && is_waiting {
+                stalled.push(key);
+            }
+        }
+        for key in stalled {
+            if let Some(event) = self.stream_error(key, Reason::ENHANCE_YOUR_CALM)? {
+                self.pending.push_back(event);
+            }
+        }
+        Ok(())
     }
 
     fn write_trailers(&mut self, key: StreamKey) {

@@ -431,3 +431,45 @@ fn blocked_streams_take_one_place_each() {
         script.output().iter().filter(|(h, _)| h.kind == FrameKind::Data).map(|(h, _)| h.len as usize).sum();
     assert_eq!(data, 4_000);
 }
+
+/// One second of a server's time after another, in which the peer gives `increment(second)`
+/// octets of window to stream 1; says when that was reset.
+fn seconds_until_reset(seconds: u64, increment: impl Fn(u64) -> u32) -> Option<u64> {
+    let mut script = Script::server();
+    script.feed(&settings(&[(4, 0)])).request(1, true).request(3, true);
+    let (key, idle) = (script.keys[0], script.keys[1]);
+    for key in [key, idle] {
+        script.engine.send_headers(key, false, |f| f.field(b":status", b"200", Incremental)).unwrap();
+    }
+    script.engine.send_data(key, bytes::Bytes::from(vec![0; 60_000]), false).unwrap();
+    for second in 1..=seconds {
+        script.now = Duration::from_secs(second);
+        if increment(second) > 0 {
+            script.feed(&window_update(1, increment(second)));
+        }
+        if script.engine.poll_timeout().is_some_and(|at| at <= script.now) {
+            script.engine.handle_timeout(script.now).expect("the connection goes on");
+        }
+        let reset = script.sent_reset();
+        if let Some((id, reason)) = reset {
+            assert_eq!((id, reason, script.engine.unsent_len()), (1, Reason::ENHANCE_YOUR_CALM, 0));
+            assert!(
+                matches!(script.engine.poll_event(), Some(tramline_h2::Event::Reset { stream, .. }) if stream == key)
+            );
+            assert!(script.engine.send_data(idle, bytes::Bytes::from_static(b"x"), true).is_ok());
+            return Some(second);
+        }
+    }
+    None
+}
+
+/// A window of 0 forever: what waits is dropped, and the stream alone ends. A peer that takes
+/// one octet a minute is slow and not hostile, and a stream without data waits as it likes.
+#[test]
+fn data_that_waits_for_window_forever_ends_its_stream() {
+    let reset = seconds_until_reset(200, |_| 0);
+    assert!(reset.is_some_and(|second| (60..=121).contains(&second)), "{reset:?}");
+    assert_eq!(seconds_until_reset(3600, |second| u32::from(second % 50 == 0)), None);
+    let reset = seconds_until_reset(600, |second| u32::from(second <= 300));
+    assert!(reset.is_some_and(|second| (360..=421).contains(&second)), "{reset:?}");
+}
