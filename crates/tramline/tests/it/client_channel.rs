@@ -429,3 +429,31 @@ async fn settings_contradict_and_errors_say_so() {
     assert!(wrong.to_string().contains("a/b"), "{wrong}");
     assert!(Channel::new("xds:///a").unwrap_err().to_string().contains("xds"));
 }
+
+/// A connection that has used three quarters of its stream identifiers makes room for a new
+/// one, and no call notices (RFC 9113 §5.1.1).
+#[tokio::test]
+async fn a_connection_rolls_over_before_its_stream_identifiers_run_out() {
+    let server = serve().await;
+    let mut config = tramline_h2::Config::default();
+    config.first_stream_id = (0x7fff_ffff / 4 * 3 - 40) | 1;
+    let channel = quick(server.address).http2(config).build().unwrap();
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let channel = channel.clone();
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    channel.unary(&SLEEP_METHOD, bytes("1")).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    let contexts = server.witness.contexts.lock().unwrap();
+    let peers: std::collections::HashSet<_> =
+        contexts.iter().map(|context| context.connection().peer().to_string()).collect();
+    let count = peers.len();
+    assert!(count >= 8, "200 calls, about 20 on each connection, went over {count}");
+}
