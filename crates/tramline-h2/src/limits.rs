@@ -33,7 +33,8 @@ pub struct Limits {
     pub write_stall_timeout: Duration,
     /// Time that data of a stream may wait for window without a single octet going out
     /// (window 0 forever, CVE-2019-9511, -9517); a server resets that stream alone, between
-    /// once and twice this time after its last progress.
+    /// once and twice this time after its last progress. An application that pauses with a
+    /// message in its hands is no attack, so the default is long.
     pub window_stall_timeout: Duration,
     /// Answers to control frames that may wait for a peer that does not read,
     /// before the engine stops reading (PING and SETTINGS floods, CVE-2019-9512, -9515).
@@ -87,7 +88,7 @@ impl Default for Limits {
             preface_timeout: Duration::from_secs(10),
             settings_ack_timeout: Duration::from_secs(30),
             write_stall_timeout: Duration::from_secs(60),
-            window_stall_timeout: Duration::from_secs(60),
+            window_stall_timeout: Duration::from_secs(300),
             control_queue_max: 100,
             output_len_max: 1024 * 1024,
             send_queue_len_max: 64 * 1024,
