@@ -4,6 +4,11 @@
 //! anew with `TRAMLINE_BASELINE=write cargo xtask interop instructions`.
 
 mod engine;
+#[path = "../../server/src/proto.rs"]
+mod proto;
+mod road;
+#[path = "../../server/src/service.rs"]
+mod service;
 
 /// A figure of the baseline.
 pub struct Scenario {
@@ -20,7 +25,7 @@ pub struct Scenario {
 pub type Run = Box<dyn FnMut()>;
 
 /// All tables, in the order of the baseline.
-const TABLES: &[&[Scenario]] = &[engine::SCENARIOS];
+const TABLES: &[&[Scenario]] = &[engine::SCENARIOS, road::SCENARIOS];
 
 /// How many scenarios there are.
 pub fn scenario_count() -> usize {

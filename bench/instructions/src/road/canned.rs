@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-use crate::template::Script;
+use super::template::Script;
 
 const FRAME_HEAD_LEN: usize = 9;
 const DATA: u8 = 0;
@@ -18,16 +18,16 @@ const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 
 /// A frame among others.
-pub struct Frame {
-    pub at: usize,
-    pub len: usize,
-    pub kind: u8,
-    pub flags: u8,
-    pub stream: u32,
+struct Frame {
+    at: usize,
+    len: usize,
+    kind: u8,
+    flags: u8,
+    stream: u32,
 }
 
 /// The frames in `octets`, which begin with one and end with one.
-pub fn frames(octets: &[u8]) -> impl Iterator<Item = Frame> + '_ {
+fn frames(octets: &[u8]) -> impl Iterator<Item = Frame> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         let head = octets.get(at..at + FRAME_HEAD_LEN)?;
@@ -45,31 +45,26 @@ fn put_stream(octets: &mut [u8], at: usize, stream: u32) {
 
 /// Lets batches of requests pass, as many as were asked for.
 #[derive(Default)]
-pub struct Gate {
+pub(super) struct Gate {
     left: AtomicUsize,
-    reply_octets: AtomicUsize,
     waker: std::sync::Mutex<Option<Waker>>,
     passed: Notify,
 }
 
 impl Gate {
     /// Lets `count` batches pass, and waits until they were answered.
-    pub async fn pass(&self, count: usize) {
+    pub(super) async fn pass(&self, count: usize) {
         self.left.store(count, Ordering::Relaxed);
         if let Some(waker) = self.waker.lock().unwrap().take() {
             waker.wake();
         }
         self.passed.notified().await;
     }
-
-    pub fn reply_octets(&self) -> usize {
-        self.reply_octets.load(Ordering::Relaxed)
-    }
 }
 
 /// A client, as a server sees it: a batch of requests, and the next one when that was
 /// answered.
-pub struct Caller {
+pub(super) struct Caller {
     opening: Option<Vec<u8>>,
     first: Vec<u8>,
     batch: Vec<u8>,
@@ -85,7 +80,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn new(script: Script, gate: Arc<Gate>) -> Self {
+    pub(super) fn new(script: Script, gate: Arc<Gate>) -> Self {
         let places: Vec<_> = frames(&script.again).enumerate().map(|(n, frame)| (frame.at, n as u32 / 2)).collect();
         Caller {
             opening: Some(script.opening),
@@ -111,7 +106,6 @@ impl Caller {
 }
 
 impl AsyncRead for Caller {
-    #[inline(never)]
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Some(opening) = self.opening.take() {
             buf.put_slice(&opening);
@@ -141,7 +135,6 @@ impl AsyncRead for Caller {
 }
 
 impl AsyncWrite for Caller {
-    #[inline(never)]
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         for frame in frames(octets) {
             if frame.stream != 0 && frame.flags & END_STREAM != 0 {
@@ -149,7 +142,6 @@ impl AsyncWrite for Caller {
             }
             answer_ping(octets, &frame, &mut self.control);
         }
-        self.gate.reply_octets.fetch_add(octets.len(), Ordering::Relaxed);
         if self.awaited == 0 {
             cx.waker().wake_by_ref();
             if self.next_stream > 3 && self.gate.left.fetch_sub(1, Ordering::Relaxed) == 1 {
@@ -177,7 +169,7 @@ fn answer_ping(octets: &[u8], frame: &Frame, control: &mut Vec<u8>) {
 }
 
 /// A server, as a client sees it.
-pub struct Responder {
+pub(super) struct Responder {
     first: Option<Vec<u8>>,
     again: Vec<u8>,
     places: Vec<usize>,
@@ -187,7 +179,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    pub fn new(script: Script) -> Self {
+    pub(super) fn new(script: Script) -> Self {
         Responder {
             first: Some(script.first),
             replies: script.opening,
@@ -210,7 +202,6 @@ impl Responder {
 }
 
 impl AsyncRead for Responder {
-    #[inline(never)]
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.replies.is_empty() {
             self.reader = Some(cx.waker().clone());
@@ -230,7 +221,6 @@ impl AsyncRead for Responder {
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl AsyncWrite for Responder {
-    #[inline(never)]
     fn poll_write(mut self: Pin<&mut Self>, _cx: &mut Context<'_>, written: &[u8]) -> Poll<io::Result<usize>> {
         let octets = written.strip_prefix(PREFACE).unwrap_or(written);
 

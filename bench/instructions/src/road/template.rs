@@ -15,13 +15,13 @@ const WINDOW_UPDATE: [u8; 13] = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0x70, 0, 0, 0];
 
 /// Octets of one side.
 #[derive(Clone)]
-pub struct Script {
+pub(super) struct Script {
     /// Preface and settings.
-    pub opening: Vec<u8>,
+    pub(super) opening: Vec<u8>,
     /// The first exchange, whose fields are not in any table yet.
-    pub first: Vec<u8>,
+    pub(super) first: Vec<u8>,
     /// Every exchange from then on, of stream 1.
-    pub again: Vec<u8>,
+    pub(super) again: Vec<u8>,
 }
 
 struct Plain;
@@ -45,7 +45,7 @@ fn take(engine: &mut Connection<Plain>) -> Vec<u8> {
     octets
 }
 
-fn write_request(fields: &mut FieldWriter<'_>) {
+fn write_request(fields: &mut FieldWriter<'_>, has_metadata: bool) {
     fields.field(b":method", b"POST", Indexing::Incremental);
     fields.field(b":scheme", b"http", Indexing::Incremental);
     fields.field(b":path", b"/helloworld.Greeter/SayHello", Indexing::Incremental);
@@ -53,10 +53,16 @@ fn write_request(fields: &mut FieldWriter<'_>) {
     fields.field(b"user-agent", b"grpc-go/1.85.0", Indexing::Incremental);
     fields.field(b"content-type", b"application/grpc", Indexing::Incremental);
     fields.field(b"te", b"trailers", Indexing::Incremental);
+    if has_metadata {
+        fields.field(b"authorization", b"Bearer 4f8d1c06e2", Indexing::Incremental);
+        fields.field(b"x-tenant", b"blue", Indexing::Incremental);
+        fields.field(b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Indexing::None);
+        fields.field(b"grpc-timeout", b"99998u", Indexing::None);
+    }
 }
 
-fn ask(client: &mut Connection<Plain>) -> Vec<u8> {
-    let key = client.send_request(NOW, false, write_request).expect("a stream");
+fn ask(client: &mut Connection<Plain>, has_metadata: bool) -> Vec<u8> {
+    let key = client.send_request(NOW, false, |fields| write_request(fields, has_metadata)).expect("a stream");
     let sent = client.send_with(key, true, |out| {
         out.extend_from_slice(REQUEST);
         Ok::<(), ()>(())
@@ -85,24 +91,24 @@ fn answer(server: &mut Connection<Plain>, mut input: &[u8]) -> Vec<u8> {
 }
 
 /// What a client says.
-pub fn requests(depth: usize) -> Script {
+pub(super) fn requests(depth: usize, has_metadata: bool) -> Script {
     let mut client = engine(Role::Client);
     let mut opening = take(&mut client);
     opening.extend(WINDOW_UPDATE);
     opening.extend(SETTINGS_ACK);
-    let first = ask(&mut client);
-    Script { opening, first, again: ask(&mut client).repeat(depth) }
+    let first = ask(&mut client, has_metadata);
+    Script { opening, first, again: ask(&mut client, has_metadata).repeat(depth) }
 }
 
 /// What a server answers.
-pub fn answers() -> Script {
+pub(super) fn answers() -> Script {
     let (mut client, mut server) = (engine(Role::Client), engine(Role::Server));
     let mut opening = take(&mut server);
     opening.extend(WINDOW_UPDATE);
     opening.extend(SETTINGS_ACK);
     // The server's acknowledgement of these settings is in its opening.
     answer(&mut server, &take(&mut client));
-    let first = answer(&mut server, &ask(&mut client));
-    let again = answer(&mut server, &ask(&mut client));
+    let first = answer(&mut server, &ask(&mut client, false));
+    let again = answer(&mut server, &ask(&mut client, false));
     Script { opening, first, again }
 }
