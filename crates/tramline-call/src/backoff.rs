@@ -81,8 +81,8 @@ impl Backoff {
         Attempt { expires_at: retry_at.max(now.saturating_add(policy.connect_timeout_min)), retry_at }
     }
 
-    /// A connection was made, and the peer spoke on it; or the user asked to forget the
-    /// failures: the next attempt is a first one.
+    /// A connection was of use; or the user asked to forget the failures: the next attempt
+    /// is a first one.
     pub fn reset(&mut self) {
         self.current = None;
     }

@@ -341,6 +341,42 @@ async fn round_robin_uses_all_servers_and_leaves_out_the_dead() {
     }
 }
 
+/// Connections that a server ended right behind its SETTINGS, within half a second.
+/// And the channel's state after them.
+async fn count_short_connections(policy: LoadBalancing, goes_away: bool) -> (usize, ConnectivityState) {
+    let server = RawServer::bind().await;
+    let channel = Channel::builder(&format!("ipv4:{}", server.address)).load_balancing(policy).build().unwrap();
+    channel.state(true).unwrap();
+    let mut count = 0;
+    let accepting = async {
+        loop {
+            let mut peer = server.accept().await;
+            count += 1;
+            assert!(peer.receive().await);
+            if goes_away {
+                peer.go_away(0, 0).await;
+                peer.until_closed().await;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(500), accepting).await;
+    (count, channel.state(false).unwrap())
+}
+
+/// The backoff starts anew with a connection that was of use, not with SETTINGS alone.
+#[tokio::test]
+async fn a_server_that_closes_behind_its_settings_is_not_asked_again_without_a_pause() {
+    let cases = [
+        (LoadBalancing::RoundRobin, ConnectivityState::TransientFailure),
+        (LoadBalancing::PickFirst, ConnectivityState::Idle),
+    ];
+    for (policy, state) in cases {
+        for goes_away in [false, true] {
+            assert_eq!(count_short_connections(policy, goes_away).await, (1, state), "{policy:?} {goes_away}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn names_are_looked_up() {
     let server = serve().await;

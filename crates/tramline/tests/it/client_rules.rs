@@ -182,10 +182,10 @@ async fn long_messages_are_not_sent() {
     tokio::join!(calling, answering);
 }
 
-/// gRPC connection-backoff: pauses grow until a server has spoken. One that accepts and says
-/// nothing has not.
+/// gRPC connection-backoff: pauses grow until a server is of use. One that accepts and says
+/// nothing is not.
 #[tokio::test]
-async fn pauses_grow_until_a_server_has_sent_its_settings() {
+async fn pauses_grow_until_a_server_is_of_use() {
     let server = RawServer::bind().await;
     let policy = BackoffPolicy {
         initial: Duration::from_millis(50),

@@ -57,7 +57,7 @@ impl ClientSide {
             Err(OpenError::AtCapacity) => return self.queue.push_front(ticket),
             Err(_) => {
                 self.retire();
-                self.reporter.report_going_away();
+                self.reporter.report_going_away(&self.connection);
                 return ticket.resubmit();
             }
         }
@@ -77,7 +77,7 @@ impl ClientSide {
         if engine.is_nearly_exhausted() {
             self.retire();
             engine.go_away(Reason::NO_ERROR, b"");
-            self.reporter.report_going_away();
+            self.reporter.report_going_away(&self.connection);
         }
     }
 

@@ -140,7 +140,7 @@ impl Side for ClientSide {
                 let words = debug.escape_ascii();
                 tracing::debug!(peer = %self.info, ?reason, %words, "the server goes away");
                 self.retire();
-                self.reporter.report_going_away();
+                self.reporter.report_going_away(&self.connection);
             }
             Event::PingAck { .. } | Event::Ping => {}
         }

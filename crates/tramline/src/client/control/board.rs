@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tramline_call::Status;
-use tramline_call::backoff::{Attempt, Backoff};
+use tramline_call::backoff::Backoff;
 use tramline_call::mapping::ConnectFailure;
 
 use super::Letter;
@@ -23,14 +23,12 @@ use crate::io::Address;
 enum Link {
     Idle,
     Connecting {
-        attempt: Attempt,
+        expires_at: Duration,
         task: AbortHandle,
     },
     Ready,
-    /// Nothing is tried before this time.
-    Failed {
-        retry_at: Duration,
-    },
+    /// Nothing is tried before `retry_at`.
+    Failed,
 }
 
 struct Entry {
@@ -39,8 +37,20 @@ struct Entry {
     /// Counts attempts, so that reports of an earlier one are known as such.
     attempt: u64,
     backoff: Backoff,
+    /// The next attempt may begin then. A connection resets this and the backoff when it
+    /// has proved itself, not when it is made: a server that sends SETTINGS and closes
+    /// would otherwise be tried again and again without a pause.
+    retry_at: Duration,
     /// The balancer let go of it; its connections finish their calls.
     is_removed: bool,
+}
+
+impl Entry {
+    /// The next attempt is a first one, and at once.
+    fn reset_backoff(&mut self) {
+        self.backoff.reset();
+        self.retry_at = Duration::ZERO;
+    }
 }
 
 type Notice = (Subchannel, ConnectivityState, Option<Status>);
@@ -122,12 +132,12 @@ impl Board {
         let is_current = entry.attempt == attempt && !entry.is_removed;
         match report {
             Report::Ready(connection) => self.handle_ready(at, is_current, connection),
-            Report::GoingAway if is_current => self.set_idle(at),
-            Report::GoingAway => {}
+            Report::GoingAway(connection) if is_current => self.handle_lost(at, &connection),
+            Report::GoingAway(_) => {}
             Report::Closed(connection, status) => {
                 entry.subchannel.remove_connection(&connection);
                 match entry.link {
-                    Link::Ready if is_current => self.set_idle(at),
+                    Link::Ready if is_current => self.handle_lost(at, &connection),
                     Link::Connecting { .. } if is_current => self.set_failed(at, status),
                     _ => self.prune(),
                 }
@@ -144,12 +154,21 @@ impl Board {
             return;
         }
         entry.subchannel.add_connection(connection);
-        entry.backoff.reset();
         entry.link = Link::Ready;
         self.notices.push_back((entry.subchannel.clone(), ConnectivityState::Ready, None));
     }
 
-    /// The connection is gone, or going.
+    /// The connection is gone, or going. It was a good one if it carried a call, or lasted
+    /// as long as a failed attempt would have kept the next one waiting.
+    fn handle_lost(&mut self, at: usize, connection: &Connection) {
+        let entry = &mut self.entries[at];
+        let (started, _) = connection.load();
+        if started > 0 || entry.retry_at <= self.now {
+            entry.reset_backoff();
+        }
+        self.set_idle(at);
+    }
+
     fn set_idle(&mut self, at: usize) {
         let entry = &mut self.entries[at];
         if !matches!(entry.link, Link::Idle) {
@@ -160,9 +179,14 @@ impl Board {
 
     fn set_failed(&mut self, at: usize, status: Status) {
         let entry = &mut self.entries[at];
-        let Link::Connecting { attempt, task } = &entry.link else { return };
+        let Link::Connecting { task, .. } = &entry.link else { return };
         task.abort();
-        entry.link = Link::Failed { retry_at: attempt.retry_at };
+        self.pause(at, status);
+    }
+
+    fn pause(&mut self, at: usize, status: Status) {
+        let entry = &mut self.entries[at];
+        entry.link = Link::Failed;
         entry.attempt += 1;
         self.last_error = Some(status.clone());
         self.notices.push_back((entry.subchannel.clone(), ConnectivityState::TransientFailure, Some(status)));
@@ -173,14 +197,14 @@ impl Board {
         let mut has_progress = false;
         for at in 0..self.entries.len() {
             match self.entries[at].link {
-                Link::Connecting { attempt, .. } if attempt.expires_at <= self.now => {
+                Link::Connecting { expires_at, .. } if expires_at <= self.now => {
                     let address = self.entries[at].subchannel.address();
                     let status =
                         ConnectFailure::Timeout.status(format_args!("{address} did not send its SETTINGS in time"));
                     self.set_failed(at, status);
                     has_progress = true;
                 }
-                Link::Failed { retry_at } if retry_at <= self.now => {
+                Link::Failed if self.entries[at].retry_at <= self.now => {
                     self.set_idle(at);
                     has_progress = true;
                 }
@@ -192,8 +216,8 @@ impl Board {
 
     pub(super) fn next_timeout(&self) -> Option<Duration> {
         let times = self.entries.iter().filter_map(|entry| match entry.link {
-            Link::Connecting { attempt, .. } => Some(attempt.expires_at),
-            Link::Failed { retry_at } => Some(retry_at),
+            Link::Connecting { expires_at, .. } => Some(expires_at),
+            Link::Failed => Some(entry.retry_at),
             Link::Idle | Link::Ready => None,
         });
         times.min()
@@ -202,8 +226,8 @@ impl Board {
     /// The next attempts are first ones, and pauses are over.
     pub(super) fn reset_backoff(&mut self) {
         for at in 0..self.entries.len() {
-            self.entries[at].backoff.reset();
-            if matches!(self.entries[at].link, Link::Failed { .. }) {
+            self.entries[at].reset_backoff();
+            if matches!(self.entries[at].link, Link::Failed) {
                 self.set_idle(at);
             }
         }
@@ -265,6 +289,7 @@ impl BalancerControl for Board {
             link: Link::Idle,
             attempt: 0,
             backoff: Backoff::new(self.profile.backoff),
+            retry_at: Duration::ZERO,
             is_removed: false,
         });
         subchannel
@@ -275,15 +300,20 @@ impl BalancerControl for Board {
         if !matches!(self.entries[at].link, Link::Idle) {
             return;
         }
+        if self.entries[at].retry_at > self.now {
+            let address = subchannel.address();
+            return self.pause(at, ConnectFailure::Lost.status(format_args!("{address} closed it before any call")));
+        }
         let random = self.random_unit();
         let entry = &mut self.entries[at];
         let attempt = entry.backoff.begin_attempt(self.now, random);
+        entry.retry_at = attempt.retry_at;
         entry.attempt += 1;
         let reporter =
             Reporter { control: Arc::clone(&self.mailbox), subchannel: subchannel.id(), attempt: entry.attempt };
         let address = subchannel.address().clone();
         let task = tokio::spawn(link::run(Arc::clone(&self.profile), address, reporter, attempt.expires_at));
-        entry.link = Link::Connecting { attempt, task: task.abort_handle() };
+        entry.link = Link::Connecting { expires_at: attempt.expires_at, task: task.abort_handle() };
         self.notices.push_back((subchannel.clone(), ConnectivityState::Connecting, None));
     }
 

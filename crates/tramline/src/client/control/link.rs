@@ -24,7 +24,7 @@ pub(crate) enum Report {
     /// The server's SETTINGS came: calls can go.
     Ready(Arc<Connection>),
     /// It takes no more calls.
-    GoingAway,
+    GoingAway(Arc<Connection>),
     /// It is over.
     Closed(Arc<Connection>, Status),
     /// It never came to be.
@@ -48,8 +48,8 @@ impl Reporter {
         self.report(Report::Ready(Arc::clone(connection)));
     }
 
-    pub(crate) fn report_going_away(&self) {
-        self.report(Report::GoingAway);
+    pub(crate) fn report_going_away(&self, connection: &Arc<Connection>) {
+        self.report(Report::GoingAway(Arc::clone(connection)));
     }
 
     pub(crate) fn report_closed(&self, connection: &Arc<Connection>, status: Status) {
