@@ -27,6 +27,9 @@ use crate::streaming::Streaming;
 #[cfg(feature = "tls")]
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The largest window of a stream, in octets (RFC 9113 §6.9.1).
+const WINDOW_LEN_MAX: u32 = 0x7fff_ffff;
+
 /// Where a server's connections run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
@@ -291,9 +294,10 @@ impl ServerBuilder {
     /// Folds everything into a server that listens nowhere yet.
     ///
     /// # Errors
-    /// A method is registered twice, or a setting names a method or a compression that is
-    /// not there.
+    /// A method is registered twice, a setting names a method or a compression that is not
+    /// there, or the window of a stream is one that lets nothing in.
     pub fn build(mut self) -> Result<Server, Error> {
+        check_window(self.engine.stream_window_len)?;
         outbound::fit_queue(&mut self.engine.limits);
         if !compression::is_supported(self.compression) {
             let name = self.compression.name();
@@ -351,6 +355,17 @@ impl ServerBuilder {
     pub async fn serve(self, address: &str) -> Result<(), Error> {
         self.bind(address)?.serve().await
     }
+}
+
+/// With a window of 0 no request would ever come in; one above 2^31-1 is an error to every
+/// client (RFC 9113 §6.5.2).
+fn check_window(len: u32) -> Result<(), Error> {
+    if (1..=WINDOW_LEN_MAX).contains(&len) {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "`stream_window_len` is {len}, and must be 1 to {WINDOW_LEN_MAX}: it is what a client may send on a stream before the server answers, in octets"
+    )))
 }
 
 fn fold_routes(

@@ -291,3 +291,19 @@ async fn handlers_count_until_they_are_gone_whatever_their_connection() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(second.unary(ECHO, b"m").await.status(), 0);
 }
+
+/// RFC 9113 §6.5.2: with 0 nothing comes in, and above 2^31-1 every client hangs up.
+#[tokio::test]
+async fn a_window_that_lets_nothing_in_is_refused_by_name() {
+    for len in [0, 0x8000_0000] {
+        let builder = tramline::Server::builder().http2(|config| config.stream_window_len = len);
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), tramline::ErrorKind::Config);
+        assert!(error.to_string().contains(&format!("`stream_window_len` is {len}")), "{error}");
+    }
+    for len in [1, 0x7fff_ffff] {
+        let server = serve_with(|builder| builder.http2(|config| config.stream_window_len = len)).await;
+        let mut client = RawClient::connect(server.address).await;
+        assert_eq!(client.unary(ECHO, b"m").await.status(), 0, "{len}");
+    }
+}
