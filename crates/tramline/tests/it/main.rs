@@ -22,6 +22,7 @@ mod load;
 mod names;
 mod noisy;
 mod orderly_close;
+mod own_policies;
 mod panics;
 mod proxy;
 mod raw_client;
