@@ -16,6 +16,7 @@ mod dispatch;
 mod evasion;
 mod http_door;
 mod interceptors;
+mod keepalive;
 mod limits;
 mod listeners;
 mod load;

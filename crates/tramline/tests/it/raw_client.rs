@@ -67,6 +67,10 @@ pub(crate) struct RawClient<T = TcpStream> {
     start: Instant,
     answers: HashMap<u32, Answer>,
     pub(crate) goaways: Vec<(u32, Reason)>,
+    /// What the last GOAWAY said in words.
+    pub(crate) farewell: String,
+    /// PINGs that came back.
+    pub(crate) pong_count: usize,
     /// Window is given back as data arrives.
     pub(crate) releases: bool,
     pub(crate) is_closed: bool,
@@ -91,6 +95,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
             start: Instant::now(),
             answers: HashMap::new(),
             goaways: Vec::new(),
+            farewell: String::new(),
+            pong_count: 0,
             releases: true,
             is_closed: false,
         }
@@ -128,6 +134,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
             pseudo.into_iter().chain(rest).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         };
         let fields = pseudo_first(kept.chain(own).copied().collect());
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+        self.open_as_is(&fields, end_stream)
+    }
+
+    /// Opens a stream with these fields alone.
+    pub(crate) fn open_as_is(&mut self, fields: &[(&str, &str)], end_stream: bool) -> StreamKey {
         let now = self.now();
         let stream = self.engine.send_request(now, end_stream, |writer| {
             fields
@@ -220,7 +232,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawClient<T> {
             Event::Reset { stream, reason, .. } => {
                 self.answers.entry(stream.id()).or_default().reset = Some(reason);
             }
-            Event::GoAway { last_stream_id, reason, .. } => self.goaways.push((last_stream_id, reason)),
+            Event::GoAway { last_stream_id, reason, debug } => {
+                self.goaways.push((last_stream_id, reason));
+                self.farewell = text(debug);
+            }
+            Event::PingAck { .. } => self.pong_count += 1,
             _ => {}
         }
     }

@@ -32,6 +32,44 @@ async fn other_verbs_are_refused_cheaply() {
     }
 }
 
+/// Nothing is tunnelled (RFC 9113 §8.5), and extended CONNECT is not offered, so that a client
+/// may not use it (RFC 8441 §3): also beside a handler for plain HTTP.
+#[tokio::test]
+async fn connect_is_refused_plain_and_extended() {
+    let settings =
+        |builder: tramline::server::ServerBuilder| builder.http_handler(|_| async { tramline::HttpResponse::new(200) });
+    let server = serve_with(settings).await;
+    let mut client = RawClient::connect(server.address).await;
+    let grpc = ("content-type", "application/grpc");
+    let cases: [&[(&str, &str)]; 4] = [
+        &[(":method", "CONNECT"), (":authority", "elsewhere:443")],
+        &[(":method", "CONNECT"), (":authority", "localhost"), (":scheme", "http"), (":path", ECHO), grpc],
+        &[
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "http"),
+            (":path", ECHO),
+            (":authority", "localhost"),
+        ],
+        &[
+            (":method", "POST"),
+            (":protocol", "websocket"),
+            (":scheme", "http"),
+            (":path", ECHO),
+            (":authority", "localhost"),
+            grpc,
+        ],
+    ];
+    for fields in cases {
+        let stream = client.open_as_is(fields, false);
+        let answer = client.answer(stream).await;
+        assert!(answer.head.is_empty() && answer.data.is_empty(), "{fields:?}: {answer:?}");
+        assert_eq!(answer.reset, Some(Reason::PROTOCOL_ERROR), "{fields:?}");
+    }
+    assert_eq!(server.witness.started.load(Ordering::SeqCst), 0);
+    assert_eq!(client.unary(ECHO, b"m").await.status(), 0);
+}
+
 /// Nothing that could decide on a call may see a path that is none (CVE-2026-33186).
 #[tokio::test]
 async fn what_is_no_path_is_refused_before_anything_sees_it() {
