@@ -132,6 +132,7 @@ impl<C: Classifier> Connection<C> {
     pub fn forget(&mut self, key: StreamKey) {
         let Some(stream) = self.store.get_mut(key) else { return };
         stream.held = false;
+        stream.queue.notify = false;
         let retained_len = core::mem::take(&mut stream.retained_len);
         let will_end = !stream.local && (stream.queue.end_stream || stream.queue.trailers.is_some());
         let (state, local) = (stream.state, stream.local);

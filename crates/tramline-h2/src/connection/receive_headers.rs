@@ -280,6 +280,8 @@ impl<C: Classifier> Connection<C> {
         };
         let fields = self.sections.last();
         let oversize = fields.oversize();
+        // What a server still sends of an answer outlives its driver's interest.
+        let is_held = stream.held;
         let event = match stream.receive_phase {
             ReceivePhase::Head => {
                 let Some(section) = check_section(fields, Expected::Response).or(oversize.then(Section::default))
@@ -308,7 +310,7 @@ impl<C: Classifier> Connection<C> {
         if state == State::Closed {
             self.complete(key);
         }
-        Ok(Some(event))
+        Ok(is_held.then_some(event))
     }
 
     /// A head before the final one (RFC 9113 §8.1).

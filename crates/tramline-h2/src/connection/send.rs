@@ -224,6 +224,11 @@ impl<C: Classifier> Connection<C> {
             return Err(SendError::Payload(error));
         }
         let len = out.len() - start - HEAD_LEN;
+        if len == 0 && !end_stream {
+            // Peers count DATA frames that say nothing (CVE-2019-9518).
+            out.truncate(start);
+            return Ok(());
+        }
         // Small messages pass the bulk that waits; they have a lane of their own there too.
         let is_direct =
             is_first && has_room && len <= frame_len_max && (is_idle || len <= EXPRESS_LEN_MAX) && len < SPLICE_LEN_MIN;

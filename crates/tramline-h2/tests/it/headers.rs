@@ -193,3 +193,31 @@ fn an_oversize_section_is_told_and_the_connection_lives() {
     script.request(3, true);
     assert!(matches!(&script.seen[1], Seen::Headers(3, _, true)));
 }
+
+#[test]
+fn size_update_is_owed_even_by_a_block_that_repeats_another() {
+    let mut config = tramline_h2::Config::default();
+    config.header_table_size = 0;
+    let mut s = Script::raw(tramline_h2::Role::Server, config);
+    s.feed(tramline_h2::frame::PREFACE).feed(&crate::wire::settings(&[]));
+    for id in [1, 3, 5, 7] {
+        s.request(id, true);
+    }
+    s.feed(&crate::wire::frame(tramline_h2::frame::FrameKind::Settings, tramline_h2::frame::flags::ACK, 0, &[]));
+    s.request(9, true);
+    assert_eq!(s.error.map(|e| e.reason()), Some(tramline_h2::Reason::COMPRESSION_ERROR));
+}
+
+#[test]
+fn trailers_of_a_forgotten_stream_are_not_told() {
+    let mut s = Script::server();
+    s.feed(&crate::wire::settings(&[(4, 0)]));
+    s.request(1, false);
+    let key = s.keys[0];
+    s.engine.send_headers(key, false, |f| f.field(b":status", b"200", tramline_h2::Indexing::Incremental)).unwrap();
+    s.engine.send_data(key, bytes::Bytes::from_static(b"answer"), true).unwrap();
+    s.engine.forget(key);
+    s.headers(1, &[("x-a", "b")], true);
+    assert!(s.error.is_none());
+    assert!(!s.seen.iter().any(|e| matches!(e, Seen::Trailers(..))), "{:?}", s.seen);
+}

@@ -123,3 +123,28 @@ fn direct_messages_feel_back_pressure() {
     assert!(count < 20, "{count} messages of 10,000 octets went in");
     assert!(script.engine.output().len() < 100_000);
 }
+
+#[test]
+fn an_empty_message_that_ends_nothing_is_no_frame() {
+    let mut s = Script::server();
+    s.request(1, true);
+    let key = s.keys[0];
+    s.engine.send_headers(key, false, |f| f.field(b":status", b"200", tramline_h2::Indexing::Incremental)).unwrap();
+    s.output();
+    s.engine.send_with::<()>(key, false, |_| Ok(())).unwrap();
+    assert!(s.output().is_empty());
+}
+
+/// A driver does not hear of a stream that it let go of, even if it had asked.
+#[test]
+fn a_forgotten_stream_is_not_said_to_be_writable() {
+    let mut script = Script::server();
+    script.request(1, true);
+    let key = script.keys[0];
+    script.engine.send_headers(key, false, |f| f.field(b":status", b"200", Incremental)).unwrap();
+    script.engine.send_data(key, Bytes::from(vec![0; 65_536]), true).unwrap();
+    assert!(script.engine.poll_backpressure(key));
+    script.engine.forget(key);
+    script.output();
+    assert_eq!(script.engine.poll_event(), None);
+}
