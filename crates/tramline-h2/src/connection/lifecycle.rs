@@ -66,6 +66,14 @@ impl<C: Classifier> Connection<C> {
         }
     }
 
+    /// A frame crossed our reset (RFC 9113 §5.1). The stream's end costs its sender nothing,
+    /// for it comes once; behind it anything is an error.
+    pub(super) fn cross_reset(&mut self, stream_id: u32, end_stream: bool) {
+        if end_stream {
+            self.closed.mark(stream_id, Mark::Ended);
+        }
+    }
+
     /// Resets a stream: RST_STREAM goes out, its queue is dropped. The driver still
     /// holds the slot until it calls [`forget`](Self::forget).
     pub fn reset(&mut self, key: StreamKey, reason: Reason) {

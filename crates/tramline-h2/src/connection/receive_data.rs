@@ -61,11 +61,11 @@ impl<C: Classifier> Connection<C> {
         let found = self.store.find(head.stream_id);
         if payload_len > 0 {
             self.ledger.refund(Cost::EmptyData, 1);
-        } else if !end_stream || found.is_none() {
+        } else if !end_stream || (found.is_none() && self.gone(head.stream_id) != Gone::ResetByUs) {
             self.ledger.charge(Cost::EmptyData, self.now)?;
         }
         let Some(key) = found else {
-            return self.refuse_data(head.stream_id).map(|()| None);
+            return self.refuse_data(head.stream_id, end_stream).map(|()| None);
         };
         match self.charge_data(key, head.len, payload_len, end_stream) {
             Ok(()) => Ok(Some(key)),
@@ -77,7 +77,7 @@ impl<C: Classifier> Connection<C> {
                 Ok(None)
             }
             // The slot of a closed stream is still held.
-            Err(Violation::Local) => self.refuse_data(head.stream_id).map(|()| None),
+            Err(Violation::Local) => self.refuse_data(head.stream_id, end_stream).map(|()| None),
         }
     }
 
@@ -114,13 +114,17 @@ impl<C: Classifier> Connection<C> {
     }
 
     /// DATA for a closed stream, whether its slot is still held or not (RFC 9113 §5.1).
-    fn refuse_data(&mut self, stream_id: u32) -> Result<(), ConnectionError> {
+    fn refuse_data(&mut self, stream_id: u32, end_stream: bool) -> Result<(), ConnectionError> {
         if stream_id == 0 {
             return Err(ConnectionError::protocol("DATA on stream 0"));
         }
         match self.gone(stream_id) {
             Gone::Idle | Gone::Skipped => Err(ConnectionError::protocol("DATA on an idle stream")),
-            Gone::ResetByUs | Gone::Unserved => Ok(()),
+            Gone::ResetByUs => {
+                self.cross_reset(stream_id, end_stream);
+                Ok(())
+            }
+            Gone::Unserved => Ok(()),
             Gone::Ended => Err(ConnectionError::with_reason(Reason::STREAM_CLOSED, "DATA after END_STREAM")),
             Gone::ResetByPeer => self.answer_closed(stream_id),
             Gone::Forgotten => self.ignore_forgotten(),

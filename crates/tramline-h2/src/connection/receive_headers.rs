@@ -182,7 +182,7 @@ impl<C: Classifier> Connection<C> {
         match self.store.find(stream_id) {
             Some(key) => self.handle_section(key, end_stream),
             None if self.is_new_request(stream_id) => self.accept_request(stream_id, end_stream),
-            None => self.refuse_section(stream_id).map(|()| None),
+            None => self.refuse_section(stream_id, end_stream).map(|()| None),
         }
     }
 
@@ -207,11 +207,15 @@ impl<C: Classifier> Connection<C> {
     }
 
     /// HEADERS on a stream without a slot (RFC 9113 §5.1, §5.1.1).
-    fn refuse_section(&mut self, stream_id: u32) -> Result<(), ConnectionError> {
+    fn refuse_section(&mut self, stream_id: u32, end_stream: bool) -> Result<(), ConnectionError> {
         match self.gone(stream_id) {
             Gone::Idle | Gone::Skipped => Err(ConnectionError::protocol("HEADERS with an invalid stream identifier")),
             Gone::Ended => Err(ConnectionError::with_reason(Reason::STREAM_CLOSED, "HEADERS after END_STREAM")),
             Gone::Unserved => Ok(()),
+            Gone::ResetByUs if end_stream => {
+                self.cross_reset(stream_id, end_stream);
+                Ok(())
+            }
             Gone::ResetByUs | Gone::Forgotten => self.ignore_forgotten(),
             Gone::ResetByPeer => self.answer_closed(stream_id),
         }
@@ -268,7 +272,7 @@ impl<C: Classifier> Connection<C> {
     fn handle_section<'i>(&mut self, key: StreamKey, end_stream: bool) -> Result<Option<Event<'i>>, ConnectionError> {
         let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
         if stream.state == State::Closed {
-            return self.refuse_section(key.id).map(|()| None);
+            return self.refuse_section(key.id, end_stream).map(|()| None);
         }
         let state = match stream.state.next(Input::ReceiveHeaders { end_stream }) {
             Ok(state) => state,

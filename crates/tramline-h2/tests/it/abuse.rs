@@ -473,3 +473,40 @@ fn data_that_waits_for_window_forever_ends_its_stream() {
     let reset = seconds_until_reset(1200, |second| u32::from(second <= 300));
     assert!(reset.is_some_and(|second| (600..=901).contains(&second)), "{reset:?}");
 }
+
+/// A server that answers streaming calls before their end, as when nobody is authenticated:
+/// each client's END_STREAM crosses the reset, and is ignored (RFC 9113 §5.1).
+#[test]
+fn ends_that_cross_an_early_answer_are_no_attack() {
+    for end in [Script::end_with_data, Script::end_with_trailers] {
+        let mut script = Script::server();
+        for n in 0..1_100 {
+            let id = 2 * n + 1;
+            script.request(id, false);
+            let key = script.keys.pop().expect("a stream");
+            script.engine.send_headers(key, true, |f| f.field(b":status", b"200", Incremental)).unwrap();
+            script.engine.forget(key);
+            end(&mut script, id);
+            script.output();
+        }
+        assert_eq!(script.error, None);
+    }
+}
+
+/// Behind the END_STREAM that crossed the reset, nothing more may come.
+#[test]
+fn a_stream_that_was_reset_ends_once() {
+    for slot_is_held in [true, false] {
+        let mut script = Script::server();
+        script.request(1, false);
+        let key = script.keys[0];
+        script.engine.reset(key, Reason::CANCEL);
+        if !slot_is_held {
+            script.engine.forget(key);
+        }
+        script.data(1, b"", true);
+        assert_eq!(script.error, None);
+        script.data(1, b"", true);
+        assert_eq!(script.error.map(|e| e.reason()), Some(Reason::STREAM_CLOSED));
+    }
+}

@@ -142,6 +142,14 @@ impl Script {
         self.feed(&frame(FrameKind::Data, end, stream_id, payload))
     }
 
+    pub(crate) fn end_with_data(&mut self, stream_id: u32) {
+        self.data(stream_id, b"", true);
+    }
+
+    pub(crate) fn end_with_trailers(&mut self, stream_id: u32) {
+        self.headers(stream_id, &[("x-end", "0")], true);
+    }
+
     /// All frames that the engine wants to send, and their payloads.
     pub(crate) fn output(&mut self) -> Vec<(FrameHead, Vec<u8>)> {
         let all = self.engine.take_output();
