@@ -226,21 +226,26 @@ impl<C: Classifier> Connection<C> {
         }
         let payload = exactly::<8>(payload)?;
         if head.has(flags::ACK) {
-            return Ok(self.handle_ping_ack(payload));
+            return self.handle_ping_ack(payload);
         }
         self.ledger.charge(Cost::Ping, self.now)?;
         self.acknowledge_ping(payload);
         Ok(Some(Event::Ping))
     }
 
-    fn handle_ping_ack<'i>(&mut self, payload: [u8; 8]) -> Option<Event<'i>> {
+    fn handle_ping_ack<'i>(&mut self, payload: [u8; 8]) -> Result<Option<Event<'i>>, ConnectionError> {
+        let Some(left) = self.pings_unacked.checked_sub(1) else {
+            self.ledger.charge(Cost::Ignored, self.now)?;
+            return Ok(None);
+        };
+        self.pings_unacked = left;
         if payload == bdp::PAYLOAD {
             if let Some(window_len) = self.estimator.finish(self.now) {
                 self.raise_windows(window_len);
             }
-            return None;
+            return Ok(None);
         }
-        (!self.handle_drain_ping(payload)).then_some(Event::PingAck { payload })
+        Ok((!self.handle_drain_ping(payload)).then_some(Event::PingAck { payload }))
     }
 
     /// The path carries more than the windows allow: new windows for all streams, and

@@ -194,9 +194,8 @@ impl<C: Classifier> Connection<C> {
         if self.drain != Drain::No || self.is_failed() {
             return;
         }
-        let out = self.output.tail();
-        write_goaway(out, STREAM_ID_MAX, Reason::NO_ERROR, b"");
-        write_ping(out, 0, DRAIN_PAYLOAD);
+        write_goaway(self.output.tail(), STREAM_ID_MAX, Reason::NO_ERROR, b"");
+        self.write_ping(DRAIN_PAYLOAD);
         self.drain = Drain::Announced;
         self.timers.set(Timer::Drain, now + DRAIN_WAIT);
     }
@@ -281,8 +280,14 @@ impl<C: Classifier> Connection<C> {
     /// Sends a PING; [`Event::PingAck`] tells when it came back.
     pub fn ping(&mut self, payload: [u8; 8]) {
         if !self.is_failed() {
-            write_ping(self.output.tail(), 0, payload);
+            self.write_ping(payload);
         }
+    }
+
+    /// Each is answered once (RFC 9113 §6.7); what comes beyond is the peer's own doing.
+    pub(super) fn write_ping(&mut self, payload: [u8; 8]) {
+        write_ping(self.output.tail(), 0, payload);
+        self.pings_unacked = self.pings_unacked.saturating_add(1);
     }
 
     pub(super) fn acknowledge_ping(&mut self, payload: [u8; 8]) {

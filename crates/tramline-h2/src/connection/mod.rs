@@ -167,6 +167,9 @@ pub struct Connection<C: Classifier> {
     /// The last stream that the peer will process, once it sent GOAWAY.
     goaway_received: Option<u32>,
 
+    /// PING frames of ours that the peer has not answered.
+    pings_unacked: u32,
+
     send_window: Window,
     receive_window: ReceiveWindow,
     /// Octets delivered and not yet released, over all streams.
@@ -209,6 +212,7 @@ impl<C: Classifier> Connection<C> {
             next_id: config.first_stream_id | 1,
             local_active: 0,
             goaway_received: None,
+            pings_unacked: 0,
             send_window: Window::new(WINDOW_DEFAULT),
             receive_window: ReceiveWindow::new(WINDOW_DEFAULT),
             retained_len: 0,

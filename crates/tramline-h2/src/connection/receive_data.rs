@@ -7,7 +7,7 @@ use crate::bdp;
 use crate::budget::Cost;
 use crate::error::{ConnectionError, Reason};
 use crate::event::{Event, StreamKey};
-use crate::frame::{FrameHead, HEAD_LEN, flags, write_ping, write_window_update};
+use crate::frame::{FrameHead, HEAD_LEN, flags, write_window_update};
 use crate::hpack::Classifier;
 use crate::state::{Input, State, Violation};
 use crate::stream::ReceivePhase;
@@ -235,7 +235,7 @@ impl<C: Classifier> Connection<C> {
     /// Measures the path, now that data flows.
     pub(super) fn probe(&mut self) {
         if self.config.adaptive_window && self.estimator.start(self.now) {
-            write_ping(self.output.tail(), 0, bdp::PAYLOAD);
+            self.write_ping(bdp::PAYLOAD);
         }
     }
 }

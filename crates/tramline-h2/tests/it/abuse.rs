@@ -510,3 +510,16 @@ fn a_stream_that_was_reset_ends_once() {
         assert_eq!(script.error.map(|e| e.reason()), Some(Reason::STREAM_CLOSED));
     }
 }
+
+#[test]
+fn acknowledgements_of_no_ping_are_charged_and_not_told() {
+    let ack = frame(FrameKind::Ping, flags::ACK, 0, b"measured");
+    let mut script = Script::server();
+    script.engine.ping(*b"measured");
+    script.feed(&ack);
+    assert_eq!(script.seen.len(), 1, "the one that was asked for");
+    floods(&mut script, "too many frames without effect", |script, _| {
+        script.feed(&ack);
+    });
+    assert_eq!(script.seen.len(), 1);
+}
