@@ -13,6 +13,8 @@ use crate::timer::Timer;
 
 /// The PING between the two GOAWAY frames.
 const DRAIN_PAYLOAD: [u8; 8] = *b"tramdrop";
+/// What stands before the debug data of a GOAWAY (RFC 9113 §6.8), in octets.
+const GOAWAY_FRONT_LEN: usize = 8;
 /// How long the second GOAWAY waits for that PING.
 const DRAIN_WAIT: core::time::Duration = core::time::Duration::from_secs(5);
 /// How long after the last stream memory is kept for the next burst.
@@ -200,13 +202,15 @@ impl<C: Classifier> Connection<C> {
         self.timers.set(Timer::Drain, now + DRAIN_WAIT);
     }
 
-    /// Refuses new streams at once and says why; streams below stay.
+    /// Refuses new streams at once and says why; streams below stay. Of `debug` as much goes
+    /// out as the peer takes in one frame.
     pub fn go_away(&mut self, reason: Reason, debug: &[u8]) {
         if self.is_failed() {
             return;
         }
         let last_stream_id = self.last_peer_id;
-        write_goaway(self.output.tail(), last_stream_id, reason, debug);
+        let debug_len = debug.len().min(self.peer.frame_len_max as usize - GOAWAY_FRONT_LEN);
+        write_goaway(self.output.tail(), last_stream_id, reason, &debug[..debug_len]);
         self.drain = Drain::Final { last_stream_id };
         self.timers.stop(Timer::Drain);
     }

@@ -23,8 +23,8 @@ use crate::budget::Ledger;
 use crate::closed::ClosedStreams;
 use crate::error::ConnectionError;
 use crate::event::{Event, StreamKey};
-use crate::flow::{ReceiveWindow, WINDOW_DEFAULT, Window};
-use crate::frame::{FRAME_LEN_DEFAULT, PREFACE, write_settings};
+use crate::flow::{ReceiveWindow, WINDOW_DEFAULT, WINDOW_MAX, Window};
+use crate::frame::{FRAME_LEN_DEFAULT, FRAME_LEN_MAX, PREFACE, write_settings};
 use crate::hpack::{Classifier, Decoder, Encoder, FieldBlock};
 use crate::limits::Limits;
 use crate::output::Output;
@@ -50,7 +50,7 @@ pub enum Role {
 pub struct Config {
     /// Budgets against abuse.
     pub limits: Limits,
-    /// Receive window of a stream at the start, in octets.
+    /// Receive window of a stream at the start, in octets: at most 2³¹ − 1.
     pub stream_window_len: u32,
     /// How far a stream's window may grow, in octets.
     pub stream_window_len_max: u32,
@@ -64,10 +64,28 @@ pub struct Config {
     pub header_table_size: u32,
     /// The HPACK table that we use at most, whatever the peer allows, in octets.
     pub encoder_table_size_max: usize,
-    /// The largest frame payload that the peer may send, in octets.
+    /// The largest frame payload that the peer may send, in octets: 16,384 to 2²⁴ − 1.
     pub frame_len_max: u32,
     /// Identifier of the first stream that a client opens: odd (RFC 9113 §5.1.1).
     pub first_stream_id: u32,
+}
+
+impl Config {
+    /// What lies outside the bounds of RFC 9113 §6.5.2 takes the nearest value inside: the
+    /// peer would end the connection for it.
+    fn clamp(mut self) -> Self {
+        let window_len_max = WINDOW_MAX as u32;
+        self.frame_len_max = self.frame_len_max.clamp(FRAME_LEN_DEFAULT, FRAME_LEN_MAX);
+        for len in [
+            &mut self.stream_window_len,
+            &mut self.stream_window_len_max,
+            &mut self.connection_window_len,
+            &mut self.connection_window_len_max,
+        ] {
+            *len = (*len).min(window_len_max);
+        }
+        self
+    }
 }
 
 impl Default for Config {
@@ -189,8 +207,10 @@ pub struct Connection<C: Classifier> {
 }
 
 impl<C: Classifier> Connection<C> {
-    /// A connection whose preface and SETTINGS are already in the output.
+    /// A connection whose preface and SETTINGS are already in the output. Values of `config`
+    /// outside their bounds take the nearest one inside; [`config`](Self::config) tells.
     pub fn new(role: Role, config: Config, classifier: C, now: Duration) -> Self {
+        let config = config.clamp();
         let mut connection = Connection {
             role,
             now,

@@ -155,3 +155,29 @@ fn after_an_error_nothing_is_taken() {
     assert_eq!(script.engine.handle_input(script.now, &mut &b"x"[..]).unwrap_err().reason(), first.reason());
     assert_eq!(script.output().iter().filter(|(head, _)| head.kind == FrameKind::GoAway).count(), 1);
 }
+
+/// RFC 9113 §6.5.2: a peer ends the connection for values outside these bounds.
+#[test]
+fn our_settings_are_within_their_bounds() {
+    for (frame_len_max, expected) in [(0, 16_384), (1 << 20, 1 << 20), (u32::MAX, (1 << 24) - 1)] {
+        let mut config = tramline_h2::Config::default();
+        (config.frame_len_max, config.stream_window_len) = (frame_len_max, u32::MAX);
+        config.connection_window_len = u32::MAX;
+        let mut script = Script::raw(tramline_h2::Role::Server, config);
+        let (_, payload) = script.output().remove(0);
+        let value = |id: u16| {
+            let pair = payload.chunks(6).find(|pair| pair[..2] == id.to_be_bytes()).unwrap();
+            u32::from_be_bytes(pair[2..].try_into().unwrap())
+        };
+        assert_eq!((value(5), value(4)), (expected, 0x7fff_ffff));
+        assert_eq!(script.engine.config().frame_len_max, expected);
+    }
+}
+
+/// RFC 9113 §4.2: no frame is longer than the peer takes.
+#[test]
+fn a_long_goaway_is_cut() {
+    let mut script = Script::server();
+    script.engine.go_away(Reason::NO_ERROR, &[b'x'; 20_000]);
+    assert_eq!(script.output()[0].0.len, 16_384);
+}
