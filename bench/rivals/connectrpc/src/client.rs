@@ -8,7 +8,7 @@ mod proto;
 
 use connectrpc::Protocol;
 use connectrpc::client::{ClientConfig, Http2Connection, SharedHttp2Connection};
-use proto::proto::helloworld::{GreeterClient, HelloRequest};
+use proto::helloworld::{GreeterClient, HelloRequest};
 use rig::{ClientOptions, meter};
 
 /// As many requests may wait for the connection, as in its documentation.

@@ -13,8 +13,8 @@ use connectrpc::{
     CompressionRegistry, ConnectRpcService, Encodable, InboundStream, Limits, RequestContext, Response, Router, Server,
     ServiceRequest, ServiceResult, ServiceStream,
 };
-use proto::proto::bench::{BenchmarkService, Payload, StreamRequest};
-use proto::proto::helloworld::{Greeter, HelloReply, HelloRequest};
+use proto::bench::{BenchmarkService, Payload, StreamRequest};
+use proto::helloworld::{Greeter, HelloReply, HelloRequest};
 use rig::{ServerOptions, listen};
 
 const WINDOW_LEN: u32 = 4 * 1024 * 1024;
