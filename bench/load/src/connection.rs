@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use mio::net::TcpStream;
-use tramline_h2::{Config, Connection as Engine, Event, FieldWriter, Indexing, Limits, OpenError, Role, StreamKey};
+use tramline_h2::{
+    Config, Connection as Engine, Event, FieldWriter, Indexing, Limits, OpenError, Reason, Role, StreamKey,
+};
 
 use crate::classify::{ReplyFields, Token};
 use crate::options::Options;
@@ -31,12 +33,32 @@ pub(crate) struct Connection {
     engine: Engine<ReplyFields>,
     authority: String,
     has_metadata: bool,
+    cancels: Option<Cancels>,
     /// By the slot of the stream.
     flights: Vec<Option<Flight>>,
     in_flight: usize,
     /// The front of a frame whose rest has not come.
     carry: Vec<u8>,
     is_readable: bool,
+}
+
+/// Calls that are cancelled while the server waits for their messages.
+struct Cancels {
+    interval: u64,
+    count: u64,
+    doomed: Vec<StreamKey>,
+}
+
+impl Cancels {
+    fn new(interval: u64) -> Self {
+        Cancels { interval, count: 0, doomed: Vec::new() }
+    }
+
+    /// True for each `interval`th call.
+    fn is_due(&mut self) -> bool {
+        self.count += 1;
+        self.count.is_multiple_of(self.interval)
+    }
 }
 
 /// What a connection works on.
@@ -58,6 +80,7 @@ impl Connection {
             engine: Engine::new(Role::Client, config(options), ReplyFields, Duration::ZERO),
             authority: addr.to_string(),
             has_metadata: options.has_metadata,
+            cancels: options.cancel_interval.map(Cancels::new),
             flights: Vec::new(),
             in_flight: 0,
             carry: Vec::new(),
@@ -106,10 +129,28 @@ impl Connection {
     }
 
     /// Opens a call and sends nothing, so that it stays open.
-    pub(crate) fn start_idle(&mut self, path: &str, now: Duration) -> anyhow::Result<()> {
+    pub(crate) fn start_idle(&mut self, path: &str, now: Duration) -> anyhow::Result<StreamKey> {
         let authority = &self.authority;
-        self.engine.send_request(now, false, |fields| write_request(fields, path, authority, false))?;
+        Ok(self.engine.send_request(now, false, |fields| write_request(fields, path, authority, false))?)
+    }
+
+    /// Opens a call that will be cancelled, if it is time for one.
+    fn start_doomed(&mut self, now: Duration) -> anyhow::Result<()> {
+        if !self.cancels.as_mut().is_some_and(Cancels::is_due) {
+            return Ok(());
+        }
+        let key = self.start_idle(Script::ping_pong(0).path, now)?;
+        self.cancels.iter_mut().for_each(|cancels| cancels.doomed.push(key));
         Ok(())
+    }
+
+    /// Cancels what was opened before the server's last octets.
+    fn cancel_doomed(&mut self) {
+        let Some(cancels) = &mut self.cancels else { return };
+        for key in cancels.doomed.drain(..) {
+            self.engine.reset(key, Reason::CANCEL);
+            self.engine.forget(key);
+        }
     }
 
     fn send_message(&mut self, key: StreamKey, script: &Script, end_stream: bool) -> anyhow::Result<()> {
@@ -139,6 +180,7 @@ impl Connection {
                 Ok(len) => {
                     // A short read has emptied the socket: what comes next is a new event.
                     self.is_readable = len == buffer.len();
+                    self.cancel_doomed();
                     self.handle_octets(&buffer[..len], work, now)?;
                     self.flush(now)?;
                 }
@@ -259,6 +301,7 @@ impl Connection {
         }
         if work.is_closed_loop || flight.is_bulk {
             ensure!(self.start(script, flight.is_bulk, now, now)?, "the server takes fewer calls than before");
+            self.start_doomed(now)?;
         }
         Ok(())
     }

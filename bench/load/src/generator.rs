@@ -15,7 +15,7 @@ const READ_LEN: usize = 256 * 1024;
 /// How long a server may be silent before the run is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Messages of 16 KiB: a bulk stream lasts longer than any run.
-const BULK_LEN: usize = 16 * 1024;
+pub(crate) const BULK_LEN: usize = 16 * 1024;
 const BULK_COUNT: usize = 10_000_000;
 
 /// All connections and what tells that one of them can be read.

@@ -42,7 +42,7 @@ pub(crate) fn streams(options: &Options, count: usize) -> anyhow::Result<Value> 
     let now = generator.now();
     for connection in &mut generator.connections {
         for _ in 0..STREAMS_PER_CONNECTION {
-            connection.start_idle(path, now)?;
+            let _ = connection.start_idle(path, now)?;
         }
         connection.flush(now)?;
     }

@@ -33,6 +33,9 @@ pub(crate) struct Options {
     pub(crate) watch: Option<u32>,
     /// `--bulk N`: endless server streams beside the calls, on the first connection.
     pub(crate) bulk: usize,
+    /// `--cancel-interval N`: beside every Nth call another one is opened that the server waits on,
+    /// and is reset when the next octets come.
+    pub(crate) cancel_interval: Option<u64>,
     /// `--metadata`: three metadata entries and a deadline on each call.
     pub(crate) has_metadata: bool,
     /// `--window OCTETS`: what a stream may receive before we give more.
@@ -55,6 +58,7 @@ impl Options {
             rate: None,
             watch: None,
             bulk: 0,
+            cancel_interval: None,
             has_metadata: false,
             window_len: 16 * 1024 * 1024,
             idle: None,
@@ -71,6 +75,7 @@ impl Options {
                 Arg::Long("rate") => options.rate = Some(parser.value()?.parse()?),
                 Arg::Long("watch") => options.watch = Some(parser.value()?.parse()?),
                 Arg::Long("bulk") => options.bulk = parser.value()?.parse()?,
+                Arg::Long("cancel-interval") => options.cancel_interval = Some(parser.value()?.parse()?),
                 Arg::Long("metadata") => options.has_metadata = true,
                 Arg::Long("window") => options.window_len = parser.value()?.parse()?,
                 Arg::Long("idle-connections") => options.idle = Some(Idle::Connections(parser.value()?.parse()?)),

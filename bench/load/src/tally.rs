@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use rig::meter::{CpuTime, MachineTime, Switches};
 use serde_json::{Value, json};
 
+use crate::generator::BULK_LEN;
 use crate::options::Options;
 
 /// Latencies up to a minute, to three digits, in nanoseconds.
@@ -86,7 +87,8 @@ impl Tally {
         anyhow::ensure!(self.operations > 0, "no call was answered in the measured time");
         let seconds = (end.time - self.begin.time).as_secs_f64();
         let server = end.server.since(self.begin.server);
-        let operations = self.operations as f64;
+        // Beside bulk streams a message of theirs counts as much as a call: the server works for both.
+        let operations = (self.operations + self.bulk_len / BULK_LEN as u64) as f64;
         let each = |time: Duration| time.as_secs_f64() * 1e6 / operations;
         let micros = |quantile: f64| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
         Ok(json!({

@@ -18,6 +18,8 @@ pub struct ServerOptions {
     pub is_tuned: bool,
     /// `--tls`: TLS with a certificate made at the start.
     pub is_tls: bool,
+    /// `--interceptor`: an interceptor around each call.
+    pub has_interceptor: bool,
     /// `--mode NAME`: what a server without handlers answers.
     pub mode: String,
 }
@@ -34,6 +36,7 @@ impl ServerOptions {
             is_per_core: false,
             is_tuned: false,
             is_tls: false,
+            has_interceptor: false,
             mode: "hello".to_owned(),
         };
         let mut parser = Parser::from_env();
@@ -44,6 +47,7 @@ impl ServerOptions {
                 Arg::Long("runtime") => options.is_per_core = is_per_core(&parser.value()?.string()?)?,
                 Arg::Long("tuned") => options.is_tuned = true,
                 Arg::Long("tls") => options.is_tls = true,
+                Arg::Long("interceptor") => options.has_interceptor = true,
                 Arg::Long("mode") => options.mode = parser.value()?.string()?,
                 _ => return Err(arg.unexpected().into()),
             }

@@ -21,11 +21,19 @@ pub(crate) struct Cell {
     pub(crate) streams: usize,
     /// More arguments for the load client.
     pub(crate) extra: &'static [&'static str],
+    /// Three metadata entries and a deadline on each call.
+    pub(crate) has_metadata: bool,
     /// Threads of the server.
     pub(crate) threads: usize,
+    /// CPUs of the server; the load is always on the second.
+    pub(crate) cpus: usize,
     pub(crate) is_tls: bool,
     pub(crate) is_quick: bool,
 }
+
+/// What two threads are compared with: the same CPUs, so that the load takes its share of them, too.
+pub(crate) const ONE_THREAD: &str = "one thread on two CPUs unary 64x4";
+pub(crate) const TWO_THREADS: &str = "two threads unary 64x4";
 
 const fn unary(name: &'static str, connections: usize, streams: usize) -> Cell {
     Cell {
@@ -35,7 +43,9 @@ const fn unary(name: &'static str, connections: usize, streams: usize) -> Cell {
         connections,
         streams,
         extra: &[],
+        has_metadata: false,
         threads: 1,
+        cpus: 1,
         is_tls: false,
         is_quick: false,
     }
@@ -56,9 +66,11 @@ pub(crate) fn all() -> Vec<Cell> {
         unary("unary 1x10", 1, 10),
         quick(unary("unary 10x10", 10, 10)),
         unary("unary 64x4", 64, 4),
+        unary("unary 256x100", 256, 100),
         quick(unary("unary 1x100", 1, 100)),
         quick(unary("unary 100x100", 100, 100)),
         quick(other("stream 1000x100B 1x4", "stream:1000:100", 1, 4)),
+        other("stream 10000x100B 1x4", "stream:10000:100", 1, 4),
         quick(other("pingpong 100B 1x100", "pingpong:100", 1, 100)),
         other("pingpong 100B 1x1", "pingpong:100", 1, 1),
         other("echo 0B 10x10", "echo:0", 10, 10),
@@ -66,20 +78,36 @@ pub(crate) fn all() -> Vec<Cell> {
         quick(other("echo 1KiB 10x10", "echo:1024", 10, 10)),
         other("echo 64KiB 4x4", "echo:65536", 4, 4),
         other("echo 1MiB 2x2", "echo:1048576", 2, 2),
-        Cell { extra: &["--metadata"], ..other("metadata and deadline 10x10", "hello", 10, 10) },
-        Cell { extra: &["--metadata"], ..other("metadata and deadline 1x100", "hello", 1, 100) },
+        Cell { has_metadata: true, ..unary("metadata and deadline 10x10", 10, 10) },
+        Cell { has_metadata: true, ..unary("metadata and deadline 1x100", 1, 100) },
+        Cell { extra: &["--cancel-interval", "10"], ..other("one call in ten cancelled 10x10", "hello", 10, 10) },
+        Cell { extra: &["--bulk", "4", "--window", "65535"], ..other("beside 4 bulk streams 1x10", "hello", 1, 10) },
         Cell { is_tls: true, ..unary("TLS unary 10x10", 10, 10) },
-        Cell { threads: 2, ..unary("two threads unary 64x4", 64, 4) },
+        Cell { cpus: 2, ..unary(ONE_THREAD, 64, 4) },
+        Cell { threads: 2, cpus: 2, ..unary(TWO_THREADS, 64, 4) },
     ]
 }
 
 impl Cell {
     /// Whether `contestant` can serve it.
     pub(crate) fn suits(&self, contestant: &Contestant) -> bool {
-        if self.is_tls && !contestant.has_tls {
+        if self.is_tls && !contestant.has_tls || contestant.is_laden && !self.is_bare() {
             return false;
         }
+        if !self.extra.is_empty() {
+            return contestant.scope == Scope::All && !contestant.needs_mode;
+        }
         contestant.scope == Scope::All || self.is_small_unary()
+    }
+
+    /// Whether an interceptor and metadata could make a difference to it.
+    fn is_bare(&self) -> bool {
+        !self.is_tls && !self.has_metadata && self.cpus == 1 && self.extra.is_empty()
+    }
+
+    /// The cell as `contestant` meets it.
+    pub(crate) fn seen_by(&self, contestant: &Contestant) -> Self {
+        Cell { has_metadata: self.has_metadata || contestant.is_laden, ..self.clone() }
     }
 
     fn is_small_unary(&self) -> bool {

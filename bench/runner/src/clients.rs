@@ -4,6 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
+use serde::{Deserialize, Serialize};
+
 use crate::cells;
 use crate::contestants::{self, FLOOR, binary_dir};
 use crate::options::Options;
@@ -22,12 +24,14 @@ const CLIENTS: [(&str, &str, &[&str]); 7] = [
 ];
 const SHAPES: [(usize, usize, u64); 3] = [(1, 1, 30_000), (1, 100, 200_000), (10, 10, 200_000)];
 
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Client {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// One for each shape: median, least and most CPU-µs of a call.
     pub(crate) figures: Vec<(f64, f64, f64)>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Clients {
     pub(crate) shapes: Vec<String>,
     pub(crate) rows: Vec<Client>,
@@ -38,7 +42,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Clients> {
     let cell = cells::all().into_iter().find(|cell| cell.call == "hello").context("no unary cell")?;
     let server = Server::start(&null, &cell, options.port + 99)?;
     let clients: Vec<_> = CLIENTS.iter().filter(|client| binary_dir().join(client.1).exists()).collect();
-    let mut rows: Vec<Client> = clients.iter().map(|client| Client { name: client.0, figures: Vec::new() }).collect();
+    let mut rows: Vec<Client> =
+        clients.iter().map(|client| Client { name: client.0.to_owned(), figures: Vec::new() }).collect();
     for (connections, streams, calls) in SHAPES {
         let mut samples: Vec<Vec<f64>> = vec![Vec::new(); clients.len()];
         for _ in 0..options.rounds {

@@ -33,10 +33,15 @@ pub(crate) struct Contestant {
     pub(crate) scope: Scope,
     pub(crate) has_tls: bool,
     pub(crate) is_quick: bool,
+    /// Whether it has an interceptor, and each call metadata and a deadline, while others have none.
+    pub(crate) is_laden: bool,
     /// Whether `--mode` must tell it what to answer.
     pub(crate) needs_mode: bool,
 }
 
+/// Ours, and ours with an interceptor, metadata and a deadline on each call.
+pub(crate) const OURS: &str = "tramline";
+pub(crate) const LADEN: &str = "tramline-laden";
 /// The contestant that others are compared with.
 pub(crate) const REFERENCE: &str = "tonic";
 /// The contestant below which no server can be.
@@ -58,6 +63,7 @@ const fn rust(
         scope: Scope::All,
         has_tls: false,
         is_quick: false,
+        is_laden: false,
         needs_mode: false,
     }
 }
@@ -65,12 +71,23 @@ const fn rust(
 pub(crate) fn all() -> Vec<Contestant> {
     let shared: &[&str] = &["--runtime", "shared"];
     let per_core: &[&str] = &["--runtime", "percore"];
+    let laden: &[&str] = &["--runtime", "shared", "--interceptor"];
     let tuned: &[&str] = &["--tuned"];
     let quick = |contestant: Contestant| Contestant { is_quick: true, ..contestant };
     let tls = |contestant: Contestant| Contestant { has_tls: true, ..contestant };
     vec![
-        quick(tls(rust("tramline", "default, shared runtime", "server", "tramline-server", shared))),
+        quick(tls(rust(OURS, "default, shared runtime", "server", "tramline-server", shared))),
         tls(rust("tramline-percore", "default, a runtime per core", "server", "tramline-server", per_core)),
+        Contestant {
+            is_laden: true,
+            ..rust(
+                LADEN,
+                "with an interceptor; three metadata entries and a deadline on each call",
+                "server",
+                "tramline-server",
+                laden,
+            )
+        },
         quick(tls(rust("tonic", "default, multi-threaded runtime", "rival-tonic", "tonic-server", &[]))),
         tls(rust("tonic-tuned", "current-thread runtimes, 4 MiB windows", "rival-tonic", "tonic-server", tuned)),
         rust("connectrpc", "default, multi-threaded runtime", "rival-connectrpc", "connectrpc-server", &[]),

@@ -12,6 +12,13 @@ use crate::summary::Sample;
 
 /// `HelloRequest { name: "world" }` in its envelope, as any gRPC client sends it.
 const REQUEST: &[u8] = b"\0\0\0\0\x07\x0a\x05world";
+/// A deadline and three metadata entries, the same as those of our own load client.
+const METADATA: [&str; 4] = [
+    "grpc-timeout: 10S",
+    "authorization: Bearer 0123456789abcdef0123456789abcdef",
+    "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "x-request-id: 7b2f0f0e-6c1f-4a51-9f0e-1d2c3b4a5968",
+];
 /// Octets of `HelloReply { message: "Hello, world!" }` in its envelope.
 const REPLY_LEN: u64 = 5 + 2 + 13;
 /// Calls of the run that finds out how many fill the wanted time.
@@ -65,8 +72,8 @@ fn command(server: &Server, cell: &Cell, count: u64) -> anyhow::Result<Command> 
     command.args(["-c", &cell.connections.to_string(), "-m", &cell.streams.to_string()]);
     command.arg("-d").arg(body);
     command.args(["-H", "content-type: application/grpc", "-H", "te: trailers"]);
-    if cell.extra.contains(&"--metadata") {
-        command.args(["-H", "grpc-timeout: 10S", "-H", "authorization: Bearer 0123456789abcdef0123456789abcdef"]);
+    for field in cell.has_metadata.then_some(METADATA).into_iter().flatten() {
+        command.args(["-H", field]);
     }
     command.arg(format!("{scheme}://{}/helloworld.Greeter/SayHello", server.addr));
     Ok(command)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cells::{self, Cell};
@@ -20,8 +21,9 @@ const BULK_RATE: f64 = 500.0;
 /// What a bulk stream may have under way, as clients have by default.
 const BULK_WINDOW: &str = "65535";
 
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Latency {
-    pub(crate) contestant: &'static str,
+    pub(crate) contestant: String,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
     /// Unary calls alone on their connection, and beside bulk streams.
@@ -29,6 +31,7 @@ pub(crate) struct Latency {
     pub(crate) noisy_p99_us: Option<f64>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Latencies {
     pub(crate) rate: f64,
     pub(crate) rows: Vec<Latency>,
@@ -38,8 +41,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Latencies> {
     let Some(cell) = cells::all().into_iter().find(|cell| cell.name == "unary 10x10") else {
         return Ok(Latencies { rate: 0.0, rows: Vec::new() });
     };
-    let contestants: Vec<&Contestant> =
-        options.contestants.iter().filter(|contestant| contestant.is_built() && !contestant.needs_mode).collect();
+    let contestants: Vec<&Contestant> = options
+        .contestants
+        .iter()
+        .filter(|contestant| contestant.is_built() && !contestant.needs_mode && !contestant.is_laden)
+        .collect();
     let mut servers = Servers::new(options);
     let mut rates = Vec::new();
     for contestant in &contestants {
@@ -88,13 +94,13 @@ fn round(
     Ok(four)
 }
 
-fn summarise(contestant: &'static str, rounds: &[[Option<f64>; 4]]) -> Latency {
+fn summarise(contestant: &str, rounds: &[[Option<f64>; 4]]) -> Latency {
     let middle = |index: usize| {
         let figures: Vec<f64> = rounds.iter().filter_map(|round| round[index]).collect();
         (!figures.is_empty()).then(|| median(figures))
     };
     Latency {
-        contestant,
+        contestant: contestant.to_owned(),
         p50_us: middle(0).unwrap_or_default(),
         p99_us: middle(1).unwrap_or_default(),
         quiet_p99_us: middle(2),

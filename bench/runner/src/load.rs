@@ -38,6 +38,7 @@ pub(crate) fn arguments(cell: &Cell, warmup: Duration, duration: Duration) -> Ve
         "--duration".to_owned(),
         duration.as_secs_f64().to_string(),
     ];
+    arguments.extend(cell.has_metadata.then(|| "--metadata".to_owned()));
     arguments.extend(cell.extra.iter().map(ToString::to_string));
     arguments
 }

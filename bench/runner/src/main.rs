@@ -9,6 +9,8 @@ mod build;
 mod cells;
 mod clients;
 mod contestants;
+mod figures;
+mod gates;
 mod h2load;
 mod latency;
 mod load;
@@ -22,6 +24,7 @@ mod server;
 mod summary;
 mod syscalls;
 
+use figures::Figures;
 use options::Options;
 
 fn main() -> anyhow::Result<()> {
@@ -29,16 +32,19 @@ fn main() -> anyhow::Result<()> {
     if options.is_build {
         build::build(&options)?;
     }
-    let mut report = report::Report::new(&options)?;
-    report.server(&rounds::run(&options)?)?;
+    let mut figures = if options.is_merge { Figures::load(&options.output)? } else { Figures::default() };
+    for result in rounds::run(&options)? {
+        figures.add_cell(result);
+    }
     if options.has_memory {
-        report.memory(&memory::run(&options)?);
+        figures.memory = memory::run(&options)?;
     }
     if options.has_latency {
-        report.latency(&latency::run(&options)?);
+        figures.latency = Some(latency::run(&options)?);
     }
     if options.has_clients {
-        report.clients(&clients::run(&options)?);
+        figures.clients = Some(clients::run(&options)?);
     }
-    report.finish()
+    figures.save(&options.output)?;
+    report::write(&options, &figures)
 }

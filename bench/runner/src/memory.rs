@@ -1,16 +1,19 @@
 //! Memory of idle connections and idle streams, on servers started for it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::cells::Cell;
 use crate::contestants::{Contestant, Scope};
 use crate::load;
 use crate::options::Options;
 use crate::server::Server;
 
-const CONNECTION_COUNT: usize = 2000;
+const CONNECTION_COUNT: usize = 10_000;
 const STREAM_COUNT: usize = 5000;
 
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Memory {
-    pub(crate) contestant: &'static str,
+    pub(crate) contestant: String,
     /// Octets of resident memory; `None` if the contestant cannot hold them open.
     pub(crate) connection_len: Option<f64>,
     pub(crate) stream_len: Option<f64>,
@@ -21,7 +24,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Memory>> {
     let Some(cell) = cell else { return Ok(Vec::new()) };
     let mut port = options.port + 60;
     let mut results = Vec::new();
-    for contestant in options.contestants.iter().filter(|contestant| contestant.is_built()) {
+    for contestant in options.contestants.iter().filter(|contestant| contestant.is_built() && !contestant.is_laden) {
         eprintln!("memory: {}", contestant.name);
         let is_streaming = contestant.scope == Scope::All;
         let mut measure = |name: &str, count: usize| {
@@ -29,7 +32,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Vec<Memory>> {
             measure(contestant, &cell, port, name, count)
         };
         results.push(Memory {
-            contestant: contestant.name,
+            contestant: contestant.name.to_owned(),
             connection_len: measure("--idle-connections", CONNECTION_COUNT).ok(),
             stream_len: is_streaming.then(|| measure("--idle-streams", STREAM_COUNT).ok()).flatten(),
         });

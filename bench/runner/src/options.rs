@@ -11,7 +11,7 @@ use crate::contestants::{self, Contestant};
 
 const USAGE: &str = "\
 usage: runner [--quick] [--cells A,B] [--contestants A,B] [--rounds N] [--seconds S]
-              [--no-build] [--no-syscalls] [--memory] [--latency] [--clients]
+              [--no-build] [--no-syscalls] [--no-server] [--merge] [--memory] [--latency] [--clients]
               [--output DIR] [--port PORT] [--list]
 
 --quick          ours, tonic and the floor in the cells that decide: under 3 minutes
@@ -21,6 +21,8 @@ usage: runner [--quick] [--cells A,B] [--contestants A,B] [--rounds N] [--second
 --seconds        measured time of one run (3)
 --no-build       take the binaries as they are; what is missing is left out
 --no-syscalls    no separate run under strace
+--no-server      no cells: only what the following options ask for
+--merge          add to the figures that are in the output folder
 --memory         memory of idle connections and idle streams
 --latency        p50 and p99 at a fixed rate
 --clients        CPU time of each stack's client
@@ -35,6 +37,7 @@ pub(crate) struct Options {
     pub(crate) duration: Duration,
     pub(crate) is_build: bool,
     pub(crate) has_syscalls: bool,
+    pub(crate) is_merge: bool,
     pub(crate) has_memory: bool,
     pub(crate) has_latency: bool,
     pub(crate) has_clients: bool,
@@ -51,6 +54,7 @@ impl Options {
             duration: Duration::from_secs(3),
             is_build: true,
             has_syscalls: true,
+            is_merge: false,
             has_memory: false,
             has_latency: false,
             has_clients: false,
@@ -67,6 +71,8 @@ impl Options {
                 Arg::Long("seconds") => options.duration = Duration::from_secs_f64(parser.value()?.parse()?),
                 Arg::Long("no-build") => options.is_build = false,
                 Arg::Long("no-syscalls") => options.has_syscalls = false,
+                Arg::Long("no-server") => options.cells.clear(),
+                Arg::Long("merge") => options.is_merge = true,
                 Arg::Long("memory") => options.has_memory = true,
                 Arg::Long("latency") => options.has_latency = true,
                 Arg::Long("clients") => options.has_clients = true,

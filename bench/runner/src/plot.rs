@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-pub(crate) struct Bar {
-    pub(crate) label: &'static str,
+pub(crate) struct Bar<'a> {
+    pub(crate) label: &'a str,
     pub(crate) value: f64,
     pub(crate) range: (f64, f64),
 }
@@ -16,8 +16,8 @@ const TOP: f64 = 52.0;
 const FIGURE_WIDTH: f64 = 70.0;
 
 /// Horizontal bars, shortest first, each with a whisker for its range.
-pub(crate) fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
-    let mut sorted: Vec<&Bar> = bars.iter().collect();
+pub(crate) fn bars(title: &str, unit: &str, bars: &[Bar<'_>]) -> String {
+    let mut sorted: Vec<&Bar<'_>> = bars.iter().collect();
     sorted.sort_by(|one, other| one.value.total_cmp(&other.value));
     let longest = bars.iter().map(|bar| bar.range.1.max(bar.value)).fold(f64::MIN_POSITIVE, f64::max);
     let width = LABEL_WIDTH + BAR_WIDTH + FIGURE_WIDTH;
@@ -38,7 +38,7 @@ pub(crate) fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
     svg
 }
 
-fn row(svg: &mut String, bar: &Bar, top: f64, scale: f64) {
+fn row(svg: &mut String, bar: &Bar<'_>, top: f64, scale: f64) {
     let colour = match bar.label {
         label if label.starts_with("tramline") => "#1b6ec2",
         "null" => "#9aa0a6",

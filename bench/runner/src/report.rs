@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use crate::clients::Clients;
 use crate::contestants;
+use crate::figures::Figures;
+use crate::gates::{self, Judged};
 use crate::latency::Latencies;
 use crate::memory::Memory;
 use crate::options::Options;
@@ -13,13 +15,30 @@ use crate::rounds::{CellResult, Row};
 use crate::summary::median;
 use crate::{machine, plot};
 
-pub(crate) struct Report {
+struct Report {
     dir: PathBuf,
     text: String,
 }
 
+/// Writes the page and the plots of all figures.
+pub(crate) fn write(options: &Options, figures: &Figures) -> anyhow::Result<()> {
+    let mut report = Report::new(options)?;
+    report.gates(&gates::judge(figures));
+    report.server(&figures.cells)?;
+    if !figures.memory.is_empty() {
+        report.memory(&figures.memory);
+    }
+    if let Some(latency) = &figures.latency {
+        report.latency(latency);
+    }
+    if let Some(clients) = &figures.clients {
+        report.clients(clients);
+    }
+    report.finish()
+}
+
 impl Report {
-    pub(crate) fn new(options: &Options) -> anyhow::Result<Self> {
+    fn new(options: &Options) -> anyhow::Result<Self> {
         fs::create_dir_all(&options.output)?;
         let mut text = String::from("# What a call costs\n\n");
         for line in machine::describe() {
@@ -27,7 +46,7 @@ impl Report {
         }
         let _ = writeln!(
             text,
-            "- {} rounds of {} s, contestants in turn within each round, server on CPU 0, load on CPU 1\n",
+            "- rounds of {1} s ({0} in the last run), contestants in turn within each round, server on CPU 0, load on CPU 1\n",
             options.rounds,
             options.duration.as_secs_f64()
         );
@@ -39,13 +58,32 @@ impl Report {
         Ok(Report { dir: options.output.clone(), text })
     }
 
+    fn gates(&mut self, gates: &[Judged]) {
+        if gates.is_empty() {
+            return;
+        }
+        self.text.push_str("\n## Gates\n\nRatios are of CPU time, and less is better. `laden`: with an interceptor, three metadata entries and a deadline on each of our calls, and none on the rivals'.\n\n| what | compared with | must | goal | measured | |\n|---|---|--:|--:|--:|---|\n");
+        for gate in gates {
+            let must = if gate.must.is_finite() { format!("≤ {:.3}", gate.must) } else { "–".to_owned() };
+            let goal = gate.goal.map_or(String::new(), |goal| format!("≤ {goal:.3}"));
+            let _ = writeln!(
+                self.text,
+                "| {} | {} | {} | {goal} | {:.3} | {} |",
+                gate.what,
+                gate.against,
+                must,
+                gate.measured,
+                gate.verdict()
+            );
+        }
+    }
+
     /// CPU time of the server in each cell.
-    pub(crate) fn server(&mut self, results: &[CellResult]) -> anyhow::Result<()> {
+    fn server(&mut self, results: &[CellResult]) -> anyhow::Result<()> {
         self.text.push_str("\n## Server\n\nCPU-µs of the server for each call, message or round trip: median, range over the rounds.\n");
         for result in results {
             self.cell(result)?;
         }
-        fs::write(self.dir.join("server.json"), serde_json::to_string_pretty(results)?)?;
         Ok(())
     }
 
@@ -59,16 +97,16 @@ impl Report {
             self.row(result, row);
         }
         let bars = result.rows.iter().filter(|row| row.failure.is_none() && row.samples.iter().any(Option::is_some));
-        let bars: Vec<plot::Bar> = bars
-            .map(|row| plot::Bar { label: row.contestant, value: row.cpu_median(), range: row.cpu_range() })
+        let bars: Vec<plot::Bar<'_>> = bars
+            .map(|row| plot::Bar { label: &row.contestant, value: row.cpu_median(), range: row.cpu_range() })
             .collect();
         let file: String = result.cell.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        fs::write(self.dir.join(format!("{file}.svg")), plot::bars(result.cell, "CPU-µs of the server", &bars))?;
+        fs::write(self.dir.join(format!("{file}.svg")), plot::bars(&result.cell, "CPU-µs of the server", &bars))?;
         Ok(())
     }
 
     fn row(&mut self, result: &CellResult, row: &Row) {
-        let name = row.contestant;
+        let name = &row.contestant;
         if let Some(failure) = &row.failure {
             let line = failure.lines().next().unwrap_or_default();
             let _ = writeln!(self.text, "| {name} | failed: {line} | | | | | | | | |");
@@ -98,7 +136,7 @@ impl Report {
         );
     }
 
-    pub(crate) fn memory(&mut self, rows: &[Memory]) {
+    fn memory(&mut self, rows: &[Memory]) {
         self.text.push_str("\n## Memory\n\nResident octets of the server.\n\n| contestant | idle connection | idle stream |\n|---|--:|--:|\n");
         let cell = |figure: Option<f64>| figure.map_or("–".to_owned(), |figure| format!("{figure:.0}"));
         for row in rows {
@@ -107,7 +145,7 @@ impl Report {
         }
     }
 
-    pub(crate) fn latency(&mut self, latencies: &Latencies) {
+    fn latency(&mut self, latencies: &Latencies) {
         let _ = writeln!(
             self.text,
             "\n## Latency\n\nUnary, 10 connections, open loop at {:.0} calls/s; and 500 calls/s on one connection, alone and beside 64 bulk streams. µs from the moment a call was due.\n\n\
@@ -128,7 +166,7 @@ impl Report {
         }
     }
 
-    pub(crate) fn clients(&mut self, clients: &Clients) {
+    fn clients(&mut self, clients: &Clients) {
         let _ = writeln!(
             self.text,
             "\n## Client\n\nCPU-µs of the client for each unary call, connections × calls in flight on each, against the null responder: median, range.\n\n| client | {} |\n|---|{}",
@@ -143,7 +181,7 @@ impl Report {
     }
 
     /// Writes the page and prints it.
-    pub(crate) fn finish(self) -> anyhow::Result<()> {
+    fn finish(self) -> anyhow::Result<()> {
         let missing = contestants::all().iter().filter(|contestant| !contestant.is_built()).count();
         fs::write(self.dir.join("report.md"), &self.text)?;
         println!("{}", self.text);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cells::{Cell, Tool};
-use crate::contestants::{Contestant, FLOOR, REFERENCE};
+use crate::contestants::{self, Contestant, FLOOR, REFERENCE};
 use crate::options::Options;
 use crate::server::{Server, Servers};
 use crate::summary::{Sample, median, range};
@@ -18,17 +18,17 @@ const TRY_COUNT_MAX: usize = 3;
 const WARMUP: Duration = Duration::from_secs(1);
 
 /// The figures of one cell.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CellResult {
-    pub(crate) cell: &'static str,
+    pub(crate) cell: String,
     pub(crate) rows: Vec<Row>,
 }
 
 /// The figures of one contestant in one cell; `samples` has an entry for each round, `None`
 /// if the round had to be discarded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
-    pub(crate) contestant: &'static str,
+    pub(crate) contestant: String,
     pub(crate) samples: Vec<Option<Sample>>,
     pub(crate) syscalls: Option<f64>,
     /// Why there are no figures.
@@ -37,7 +37,7 @@ pub(crate) struct Row {
 
 impl Row {
     fn new(contestant: &Contestant) -> Self {
-        Row { contestant: contestant.name, samples: Vec::new(), syscalls: None, failure: None }
+        Row { contestant: contestant.name.to_owned(), samples: Vec::new(), syscalls: None, failure: None }
     }
 
     pub(crate) fn figures(&self, of: impl Fn(&Sample) -> f64) -> impl Iterator<Item = f64> {
@@ -61,6 +61,31 @@ impl Row {
 }
 
 impl CellResult {
+    /// Adds the rounds of another run of the same cell. Rounds stay beside each other, so
+    /// who did not take part in a run has no figures for it.
+    pub(crate) fn extend(&mut self, other: CellResult) {
+        let count = |result: &CellResult| result.rows.iter().map(|row| row.samples.len()).max().unwrap_or(0);
+        let (before, added) = (count(self), count(&other));
+        for row in other.rows {
+            match self.rows.iter_mut().find(|known| known.contestant == row.contestant) {
+                Some(known) => {
+                    known.samples.resize(before, None);
+                    known.samples.extend(row.samples);
+                    known.syscalls = row.syscalls.or(known.syscalls);
+                    known.failure = row.failure;
+                }
+                None => {
+                    let samples = std::iter::repeat_n(None, before).chain(row.samples).collect();
+                    self.rows.push(Row { samples, ..row });
+                }
+            }
+        }
+        for row in &mut self.rows {
+            row.samples.resize(before + added, None);
+        }
+        self.rows.sort_by_key(|row| contestants::all().iter().position(|contestant| contestant.name == row.contestant));
+    }
+
     pub(crate) fn row(&self, contestant: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.contestant == contestant && row.failure.is_none())
     }
@@ -86,7 +111,7 @@ fn measure(cell: &Cell, options: &Options, servers: &mut Servers) -> anyhow::Res
     let mut rows: Vec<Row> = contestants.iter().map(|contestant| Row::new(contestant)).collect();
     let mut counts = vec![0; rows.len()];
     for (index, contestant) in contestants.iter().enumerate() {
-        match servers.get(contestant, cell).and_then(|server| prepare(server, cell, options)) {
+        match servers.get(contestant, cell).and_then(|server| prepare(server, &cell.seen_by(contestant), options)) {
             Ok(count) => counts[index] = count,
             Err(error) => rows[index].failure = Some(format!("{error:#}")),
         }
@@ -102,7 +127,7 @@ fn measure(cell: &Cell, options: &Options, servers: &mut Servers) -> anyhow::Res
                 continue;
             }
             let server = servers.get(contestants[index], cell)?;
-            match sample(server, cell, options, counts[index]) {
+            match sample(server, &cell.seen_by(contestants[index]), options, counts[index]) {
                 Ok(sample) => rows[index].samples.push(sample),
                 Err(error) => rows[index].failure = Some(format!("{error:#}")),
             }
@@ -111,12 +136,12 @@ fn measure(cell: &Cell, options: &Options, servers: &mut Servers) -> anyhow::Res
     if options.has_syscalls {
         for (row, contestant) in rows.iter_mut().zip(&contestants) {
             if row.failure.is_none() {
-                row.syscalls = syscalls::count(servers.get(contestant, cell)?, cell);
+                row.syscalls = syscalls::count(servers.get(contestant, cell)?, &cell.seen_by(contestant));
             }
         }
     }
     eprintln!();
-    Ok(CellResult { cell: cell.name, rows })
+    Ok(CellResult { cell: cell.name.to_owned(), rows })
 }
 
 /// Warms the server up; for h2load, the count of calls that fills the wanted time.
@@ -139,4 +164,27 @@ fn sample(server: &Server, cell: &Cell, options: &Options, count: u64) -> anyhow
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(contestant: &str, figures: &[f64]) -> Row {
+        let samples = figures.iter().map(|&cpu_us| Some(Sample { cpu_us, ..Sample::default() })).collect();
+        Row { contestant: contestant.to_owned(), samples, syscalls: None, failure: None }
+    }
+
+    #[test]
+    fn rounds_of_two_runs_stay_beside_each_other() {
+        let mut result = CellResult { cell: "c".to_owned(), rows: vec![row("tonic", &[10.0])] };
+        result.extend(CellResult {
+            cell: "c".to_owned(),
+            rows: vec![row("tramline", &[1.0, 2.0]), row("tonic", &[4.0, 4.0])],
+        });
+        let (ours, tonic) = (result.row("tramline").unwrap(), result.row("tonic").unwrap());
+        assert_eq!(tonic.samples.len(), 3);
+        assert_eq!(ours.samples.len(), 3);
+        assert_eq!(ours.ratio_to(tonic), Some(0.375));
+    }
 }

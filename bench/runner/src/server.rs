@@ -23,7 +23,7 @@ impl Server {
     pub(crate) fn start(contestant: &Contestant, cell: &Cell, port: u16) -> anyhow::Result<Self> {
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = Command::new("taskset");
-        command.args(["-c", cpus(cell.threads)]).args(contestant.command());
+        command.args(["-c", cpus(cell.cpus)]).args(contestant.command());
         command.args(["--addr", &addr.to_string(), "--threads", &cell.threads.to_string()]);
         if contestant.needs_mode {
             command.args(["--mode", cell.mode()]);
@@ -65,14 +65,14 @@ impl Drop for Server {
     }
 }
 
-fn cpus(threads: usize) -> &'static str {
-    if threads == 1 { "0" } else { "0,1" }
+fn cpus(count: usize) -> &'static str {
+    if count == 1 { "0" } else { "0,1" }
 }
 
 /// The servers that are up, each started when it is first asked for.
 pub(crate) struct Servers {
     next_port: u16,
-    up: BTreeMap<(&'static str, &'static str, usize, bool), Server>,
+    up: BTreeMap<(&'static str, &'static str, usize, usize, bool), Server>,
 }
 
 impl Servers {
@@ -82,7 +82,7 @@ impl Servers {
 
     pub(crate) fn get(&mut self, contestant: &Contestant, cell: &Cell) -> anyhow::Result<&Server> {
         let mode = if contestant.needs_mode { cell.mode() } else { "" };
-        let key = (contestant.name, mode, cell.threads, cell.is_tls);
+        let key = (contestant.name, mode, cell.threads, cell.cpus, cell.is_tls);
         if !self.up.contains_key(&key) {
             let server = Server::start(contestant, cell, self.next_port)?;
             self.next_port += 1;

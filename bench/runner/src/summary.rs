@@ -1,9 +1,9 @@
 //! Medians and ratios.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one run showed, for each operation.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sample {
     pub(crate) cpu_us: f64,
     pub(crate) user_us: f64,

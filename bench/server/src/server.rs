@@ -3,6 +3,7 @@
 //! `--mode frozen` lets time stand still: under valgrind everything is slow, and Tramline
 //! would take every handler for a slow one.
 
+mod guard;
 mod proto;
 mod service;
 
@@ -29,6 +30,9 @@ fn main() -> anyhow::Result<()> {
     let mut builder = service::builder();
     if options.mode == "frozen" {
         builder = builder.clock(Clock::custom(Frozen));
+    }
+    if options.has_interceptor {
+        builder = builder.interceptor(guard::Guard);
     }
     if options.is_per_core {
         builder = builder.runtime(Runtime::PerCore { threads: options.threads });
