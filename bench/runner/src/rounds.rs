@@ -72,7 +72,8 @@ impl CellResult {
                     known.samples.resize(before, None);
                     known.samples.extend(row.samples);
                     known.syscalls = row.syscalls.or(known.syscalls);
-                    known.failure = row.failure;
+                    // What was measured before stays measured, whatever fails later.
+                    known.failure = row.failure.filter(|_| known.samples.iter().all(Option::is_none));
                 }
                 None => {
                     let samples = std::iter::repeat_n(None, before).chain(row.samples).collect();
