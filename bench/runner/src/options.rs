@@ -96,7 +96,7 @@ impl Options {
         self.cells.retain(|cell| cell.is_quick);
         self.contestants.retain(|contestant| contestant.is_quick);
         self.rounds = 3;
-        self.duration = Duration::from_millis(1500);
+        self.duration = Duration::from_secs(1);
     }
 
     /// A part that is a whole name means that cell alone.
