@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -154,6 +155,12 @@ impl Server {
             return Err(Error::config("the server has nothing to listen on: call `bind` or `listen` first"));
         }
         let handle = self.handle();
+        // What has started before a failure must not go on without a handle.
+        self.start_listeners().inspect_err(|_| handle.abort())?;
+        Ok(handle)
+    }
+
+    fn start_listeners(self) -> Result<(), Error> {
         for listening in self.listening {
             tracing::info!(address = %listening.address, "serving");
             for (n, listener) in listening.listeners.into_iter().enumerate() {
@@ -170,7 +177,7 @@ impl Server {
                 })?;
             }
         }
-        Ok(handle)
+        Ok(())
     }
 }
 
@@ -242,14 +249,34 @@ impl Runtime {
                 Ok(())
             }
             Runtime::PerCore { .. } => {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unusable)?;
-                let future = {
-                    let _entered = runtime.enter();
-                    start().map_err(unusable)?
-                };
+                let (report, started) = std::sync::mpsc::sync_channel(1);
                 let thread = std::thread::Builder::new().name(format!("tramline-{n}"));
-                thread.spawn(move || runtime.block_on(future)).map(drop).map_err(unusable)
+                thread.spawn(move || run_alone(start, &report)).map_err(unusable)?;
+                started.recv().unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(unusable)
             }
         }
     }
+}
+
+/// Runs what `start` makes on a runtime of this thread, and reports whether it could start.
+/// The runtime lives and ends on this thread: tokio forbids to drop one in async code.
+fn run_alone<F>(start: impl FnOnce() -> std::io::Result<F>, report: &SyncSender<std::io::Result<()>>)
+where
+    F: Future<Output = ()>,
+{
+    let (runtime, future) = match start_alone(start) {
+        Ok(started) => started,
+        Err(error) => return report.send(Err(error)).unwrap_or_default(),
+    };
+    report.send(Ok(())).unwrap_or_default();
+    runtime.block_on(future);
+}
+
+fn start_alone<F>(start: impl FnOnce() -> std::io::Result<F>) -> std::io::Result<(tokio::runtime::Runtime, F)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let future = {
+        let _entered = runtime.enter();
+        start()?
+    };
+    Ok((runtime, future))
 }

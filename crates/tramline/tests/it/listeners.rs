@@ -110,6 +110,26 @@ async fn one_runtime_for_each_core() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+/// A listener that cannot be used is an error, and the ones before it do not go on alone.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_starts_whole_or_not_at_all() {
+    for runtime in [Runtime::Shared, Runtime::PerCore { threads: 1 }] {
+        let no_socket = std::os::fd::OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let (builder, _witness) = builder();
+        let server = builder.runtime(runtime).bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let error = server.listen(std::net::TcpListener::from(no_socket)).start().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Bind);
+        let refused = async {
+            while TcpStream::connect(address).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), refused).await.expect("still listening");
+    }
+}
+
 #[tokio::test]
 async fn an_address_in_use_is_an_error_that_says_so() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
