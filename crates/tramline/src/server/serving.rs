@@ -13,6 +13,7 @@ use super::group::Group;
 use super::listener::Listener;
 use super::places::Places;
 use super::settings::ServerShared;
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::io::Address;
 
@@ -102,7 +103,7 @@ impl Server {
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         let groups = self.listening.iter().map(|l| (l.address.clone(), Arc::clone(&l.group))).collect();
-        ServerHandle { groups }
+        ServerHandle { groups, clock: self.shared.clock.clone() }
     }
 
     /// Serves until it is drained or aborted by its [`handle`](Self::handle), or all its
@@ -194,6 +195,7 @@ impl Drop for AbortOnDrop<'_> {
 #[derive(Clone, Debug)]
 pub struct ServerHandle {
     groups: Vec<(Address, Arc<Group>)>,
+    clock: Clock,
 }
 
 impl ServerHandle {
@@ -203,7 +205,7 @@ impl ServerHandle {
     /// Clients are told by a two-phase GOAWAY (RFC 9113 §6.8), so that no call is lost.
     pub async fn drain(&self, grace: Duration) {
         self.groups.iter().for_each(|(_, group)| group.drain());
-        if crate::clock::Clock::default().timeout(grace, self.ended()).await.is_none() {
+        if self.clock.timeout(grace, self.ended()).await.is_none() {
             self.abort();
             self.ended().await;
         }
@@ -217,7 +219,8 @@ impl ServerHandle {
     /// The part of this handle that concerns one address.
     #[must_use]
     pub fn of_listener(&self, address: &Address) -> ServerHandle {
-        ServerHandle { groups: self.groups.iter().filter(|(of, _)| of == address).cloned().collect() }
+        let groups = self.groups.iter().filter(|(of, _)| of == address).cloned().collect();
+        ServerHandle { groups, clock: self.clock.clone() }
     }
 
     /// Ready when everything is over.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tramline::{CancelReason, Server};
+use tramline::{CancelReason, Clock, Server, Sleep, TimeSource};
 use tramline_h2::Reason;
 
 use crate::raw_client::RawClient;
-use crate::services::{ECHO, SLEEP, register, serve};
+use crate::services::{ECHO, SLEEP, register, serve, serve_with};
 
 #[tokio::test]
 async fn drain_finishes_calls_in_flight() {
@@ -63,6 +63,34 @@ async fn after_the_grace_calls_are_aborted() {
     server.until_alive(0).await;
     let reason = server.witness.contexts.lock().unwrap()[0].cancel_reason();
     assert_eq!(reason, Some(CancelReason::Shutdown));
+}
+
+/// A clock that is a hundred times as fast as the runtime's.
+struct Fast(tokio::time::Instant);
+
+impl TimeSource for Fast {
+    fn now(&self) -> Duration {
+        self.0.elapsed() * 100
+    }
+
+    fn sleep_until(&self, at: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep_until(self.0 + at / 100))
+    }
+}
+
+#[tokio::test]
+async fn the_grace_is_measured_by_the_clock_of_the_server() {
+    let server = serve_with(|builder| builder.clock(Clock::custom(Fast(tokio::time::Instant::now())))).await;
+    let mut client = RawClient::connect(server.address).await;
+    let stream = client.call(SLEEP, &[], b"60000");
+    client.flush().await;
+    server.until_alive(1).await;
+    let handle = server.handle.clone();
+    let drained = tokio::spawn(async move { handle.drain(Duration::from_secs(20)).await });
+    let answer = tokio::time::timeout(Duration::from_secs(5), client.answer(stream)).await;
+    assert_eq!(answer.expect("the grace takes too long").status(), 14);
+    drop(client);
+    drained.await.unwrap();
 }
 
 #[tokio::test]
