@@ -229,10 +229,10 @@ impl ChannelBuilder {
         self
     }
 
-    /// Settings of HTTP/2, with its budgets against abuse.
+    /// Changes the HTTP/2 engine's settings: windows, tables, budgets against abuse.
     #[must_use]
-    pub fn http2(mut self, config: tramline_h2::Config) -> Self {
-        self.engine = config;
+    pub fn http2(mut self, change: impl FnOnce(&mut tramline_h2::Config)) -> Self {
+        change(&mut self.engine);
         self
     }
 

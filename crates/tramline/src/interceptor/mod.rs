@@ -94,6 +94,7 @@ pub trait Interceptor: Send + Sync + 'static {
 
 /// How an interceptor lets a call begin.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Started<C> {
     /// The call goes on; this is what the interceptor keeps of it.
     Continue(C),
@@ -103,6 +104,7 @@ pub enum Started<C> {
 
 /// On which side of a call an interceptor runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum CallSide {
     /// It was added to a channel.
     Client,
@@ -235,6 +237,7 @@ pub(crate) fn encode_whole(encode: impl FnOnce(&mut Sink<'_>) -> Result<(), Stat
 
 /// The end of a call: its status and its trailers, both of which can be changed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct CallEnd {
     /// How it ended. A failure can be made a success only where the response needs no
     /// message any more.

@@ -471,9 +471,8 @@ async fn settings_contradict_and_errors_say_so() {
 #[tokio::test]
 async fn a_connection_rolls_over_before_its_stream_identifiers_run_out() {
     let server = serve().await;
-    let mut config = tramline_h2::Config::default();
-    config.first_stream_id = (0x7fff_ffff / 4 * 3 - 40) | 1;
-    let channel = quick(server.address).http2(config).build().unwrap();
+    let first = (0x7fff_ffff / 4 * 3 - 40) | 1;
+    let channel = quick(server.address).http2(|config| config.first_stream_id = first).build().unwrap();
     let callers: Vec<_> = (0..4)
         .map(|_| {
             let channel = channel.clone();
