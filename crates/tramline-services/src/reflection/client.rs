@@ -1,5 +1,6 @@
 //! The client's side.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -155,6 +156,7 @@ impl ReflectionClient {
     /// One question, one answer. A server that ended the stream after an earlier answer
     /// is asked once more on a new one.
     async fn ask(&mut self, question: MessageRequest) -> Result<MessageResponse, Status> {
+        self.drop_ended_stream().await;
         let is_reused = self.stream.is_some();
         let mut answer = self.ask_stream(question.clone()).await;
         if matches!(answer, Ok(None)) && is_reused {
@@ -169,6 +171,17 @@ impl ReflectionClient {
             Some(MessageResponse::ErrorResponse(error)) => Err(refusal(*error)),
             Some(answer) => Ok(answer),
             None => Err(Status::internal("the reflection service ended without an answer")),
+        }
+    }
+
+    /// A stream that is over while nobody waits for an answer, by its deadline or by the
+    /// server's will, says nothing about the next question.
+    async fn drop_ended_stream(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        let mut end = std::pin::pin!(stream.answers.message());
+        let has_ended = std::future::poll_fn(|cx| Poll::Ready(end.as_mut().poll(cx).is_ready())).await;
+        if has_ended {
+            self.stream = None;
         }
     }
 

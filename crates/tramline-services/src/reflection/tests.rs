@@ -1,6 +1,7 @@
 //! Reflection, through a real server and a real client.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use buffa::Message as _;
 use buffa_descriptor::generated::descriptor::FileDescriptorProto;
@@ -59,6 +60,15 @@ async fn imports_come_along_once_a_stream() {
     // What is asked for is always sent, what it imports is not sent again.
     assert_eq!(names(client.file_containing_symbol("zoo.Zoo").await), ["zoo.proto"]);
     assert_eq!(names(client.file_by_name("base.proto").await), ["base.proto"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_ended_while_idle_is_opened_again() {
+    let (_server, client) = serve(zoo().build().expect("builds"));
+    let mut client = client.timeout(Duration::from_millis(500));
+    assert!(client.list_services().await.is_ok());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(client.list_services().await.expect("lists").len(), 3);
 }
 
 #[tokio::test]
