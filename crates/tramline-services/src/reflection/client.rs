@@ -177,11 +177,13 @@ impl ReflectionClient {
     /// A stream that is over while nobody waits for an answer, by its deadline or by the
     /// server's will, says nothing about the next question.
     async fn drop_ended_stream(&mut self) {
-        let Some(stream) = &mut self.stream else { return };
-        let mut end = std::pin::pin!(stream.answers.message());
-        let has_ended = std::future::poll_fn(|cx| Poll::Ready(end.as_mut().poll(cx).is_ready())).await;
-        if has_ended {
-            self.stream = None;
+        let Some(mut stream) = self.stream.take() else { return };
+        let is_alive = {
+            let mut end = std::pin::pin!(stream.answers.message());
+            std::future::poll_fn(|cx| Poll::Ready(end.as_mut().poll(cx).is_pending())).await
+        };
+        if is_alive {
+            self.stream = Some(stream);
         }
     }
 
