@@ -8,6 +8,7 @@ mod canned;
 mod connection;
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use canned::Reply;
@@ -38,7 +39,11 @@ impl Worker {
     fn run(mut self, reply: &Reply) -> anyhow::Result<()> {
         let mut events = Events::with_capacity(1024);
         loop {
-            self.poll.poll(&mut events, None)?;
+            match self.poll.poll(&mut events, None) {
+                // A tracer that attaches or leaves interrupts the wait.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                outcome => outcome?,
+            }
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept()?,
