@@ -1,5 +1,6 @@
 //! From a listener to a connection: accept, handshake, drive.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,21 +68,34 @@ async fn serve_connection(io: BoxIo, mut info: ConnectionInfo, shared: Arc<Serve
             return;
         }
     };
+    let driver = driver(io, info, shared, &mut alive);
+    // Handlers are polled inside: tokio's budget would end their polls in the middle of
+    // a batch. The driver has a budget of its own.
+    tokio::task::unconstrained(driver).await;
+}
+
+/// What a connection keeps while it is idle. In a box of its own: an async function
+/// reserves room for each place that a large value passes through.
+fn driver(
+    io: BoxIo,
+    info: ConnectionInfo,
+    shared: Arc<ServerShared>,
+    alive: &mut Alive,
+) -> Pin<Box<Driver<ServerSide>>> {
     let mailbox = Arc::new(Mailbox::default());
     alive.register(&mailbox);
     let clock = shared.clock.clone();
     let fields = Fields::of_server(Arc::clone(&shared));
     let engine = Engine::new(Role::Server, shared.engine.clone(), fields, clock.now());
     let side = ServerSide::new(shared, Arc::new(info), Arc::clone(&mailbox));
-    // Handlers are polled inside: tokio's budget would end their polls in the middle of
-    // a batch. The driver has a budget of its own.
-    tokio::task::unconstrained(Driver::new(io, engine, side, mailbox, clock)).await;
+    Box::pin(Driver::new(io, engine, side, mailbox, clock))
 }
 
 #[cfg(feature = "tls")]
 async fn handshake(io: BoxIo, info: &mut ConnectionInfo, shared: &ServerShared) -> Result<BoxIo, crate::Error> {
     let Some(tls) = &shared.tls else { return Ok(io) };
-    let shaken = shared.clock.timeout(shared.handshake_timeout, tls.accept(io, info)).await;
+    // Its memory is the handshake's alone.
+    let shaken = Box::pin(shared.clock.timeout(shared.handshake_timeout, tls.accept(io, info))).await;
     let late = || crate::Error::new(crate::ErrorKind::Handshake, "TLS handshake not finished in time");
     let io = shaken.unwrap_or_else(|| Err(late()))?;
     tracing::debug!(peer = %info, tls = ?info.tls(), "TLS handshake done");

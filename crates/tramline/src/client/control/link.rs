@@ -69,7 +69,7 @@ pub(super) async fn run(profile: Arc<Profile>, address: Address, reporter: Repor
             let mailbox = Arc::clone(&connection.mailbox);
             let engine = Engine::new(Role::Client, profile.engine.clone(), Fields::of_client(), clock.now());
             let side = ClientSide::new(profile, connection, info, reporter);
-            return Driver::new(io, engine, side, mailbox, clock).await;
+            return Box::pin(Driver::new(io, engine, side, mailbox, clock)).await;
         }
     };
     tracing::debug!(%address, %status, "cannot connect");
