@@ -22,6 +22,12 @@ impl InputError {
         InputError { message: message.into(), span, hint: None }
     }
 
+    /// The same error in a text that has `len` octets more in front.
+    pub(crate) fn moved(mut self, len: usize) -> Self {
+        self.span = self.span.start + len..self.span.end + len;
+        self
+    }
+
     /// The same error with advice.
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use buffa_descriptor::{DescriptorPool, DynamicMessage, MessageIndex};
 use serde::de::IgnoredAny;
 
+use super::json_misfit;
 use crate::input_error::InputError;
 use crate::suggest;
 
@@ -23,7 +24,7 @@ pub(super) fn read(
         let end = documents.byte_offset();
         let document = source.get(start..end).unwrap_or_default();
         let message = DynamicMessage::from_json(Arc::clone(pool), index, document)
-            .map_err(|error| misfit(pool, document, &error, start))?;
+            .map_err(|error| misfit(pool, index, document, &error).moved(start))?;
         messages.push(message);
         start = end;
     }
@@ -56,16 +57,19 @@ fn syntax_error(source: &str, error: &serde_json::Error) -> InputError {
 }
 
 /// JSON that is no message of the type.
-fn misfit(pool: &DescriptorPool, document: &str, error: &serde_json::Error, start: usize) -> InputError {
+fn misfit(pool: &Arc<DescriptorPool>, index: MessageIndex, document: &str, error: &serde_json::Error) -> InputError {
     let at = offset(document, error);
     let message = plain(error);
-    let unknown = unknown_field(&message).map(|(key, type_name)| (key.to_owned(), type_name.to_owned()));
-    let Some((key, type_name)) = unknown else {
-        return InputError::new(start + at..start + at + 1, message);
-    };
-    let span = key_span(document, &key, at).unwrap_or(at..at + 1);
-    InputError::new(start + span.start..start + span.end, format!("{type_name} has no field `{key}`"))
-        .with_hint_if(field_hint(pool, &type_name, &key))
+    let place = |key: &str| key_span(document, key, at).unwrap_or(at..at + 1);
+    if let Some((key, type_name)) = unknown_field(&message) {
+        return InputError::new(place(key), format!("{type_name} has no field `{key}`"))
+            .with_hint_if(field_hint(pool, type_name, key));
+    }
+    let value = serde_json::from_str(document).ok();
+    match value.and_then(|value| json_misfit::find(pool, index, &value)) {
+        Some(misfit) => InputError::new(place(&misfit.key), misfit.message),
+        None => InputError::new(at..at + 1, message),
+    }
 }
 
 fn field_hint(pool: &DescriptorPool, type_name: &str, key: &str) -> Option<String> {
@@ -132,8 +136,14 @@ mod tests {
         let report = read_timestamps("{}\n{\"nmae\": 1}").expect_err("no such field");
         assert!(report.starts_with("shapes.Inner has no field `nmae`\n --> data:2:2\n"), "{report}");
         assert!(report.ends_with("= did you mean `name`?"), "{report}");
-        let report = read_timestamps("{\"size\": \"big\"}").expect_err("no number");
-        assert!(report.contains("--> data:1:"), "{report}");
+        let report = read_timestamps("{}\n{\"size\": \"big\"}").expect_err("no number");
+        let expected =
+            "`size` takes an int32, a whole number from -2147483648 to 2147483647, not \"big\"\n --> data:2:2\n";
+        assert!(report.starts_with(expected), "{report}");
+        let report = read_timestamps("{\"inner\": {\"name\": 5}}").expect_err("no string");
+        assert!(report.starts_with("`name` takes a string in double quotes, not 5\n --> data:1:12\n"), "{report}");
+        let report = read_timestamps("{\"inner\": [7]}").expect_err("no message");
+        assert!(report.starts_with("`inner` takes a shapes.Inner in { }, not [7]\n"), "{report}");
         let report = read_timestamps("{\"size\": 1,}").expect_err("a comma too many");
         assert!(report.starts_with("this is not JSON"), "{report}");
         assert!(read_timestamps("{\"name\": \"a").expect_err("open").contains("ends too early"));

@@ -6,6 +6,7 @@
 mod data;
 mod format;
 mod json;
+mod json_misfit;
 mod lookup;
 mod split;
 mod types;

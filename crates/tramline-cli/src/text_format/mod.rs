@@ -18,6 +18,7 @@ use std::sync::Arc;
 use buffa_descriptor::{DescriptorPool, DynamicMessage, MessageIndex};
 
 use crate::input_error::InputError;
+pub(crate) use value::{integer_range, type_name};
 
 /// Reads the messages of type `index` that `source` holds.
 ///

@@ -119,7 +119,7 @@ fn integer(parser: &mut Parser<'_, '_>, scalar: ScalarType, name: &str) -> Resul
     let sign = if is_negative { -1 } else { 1 };
     let value = literal::integer(token.text).and_then(|value| fit(i128::from(value) * sign, scalar));
     value.ok_or_else(|| {
-        let (least, most) = range(scalar);
+        let (least, most) = integer_range(scalar);
         InputError::new(start..token.span().end, format!("`{name}` is {}, and this does not fit", type_name(scalar)))
             .with_hint(format!("it goes from {least} to {most}"))
     })
@@ -143,7 +143,8 @@ fn fit(value: i128, scalar: ScalarType) -> Option<Value> {
     }
 }
 
-fn range(scalar: ScalarType) -> (i128, i128) {
+/// The least and the greatest number that an integer type holds.
+pub(crate) fn integer_range(scalar: ScalarType) -> (i128, i128) {
     match scalar {
         ScalarType::Int64 | ScalarType::Sint64 | ScalarType::Sfixed64 => (i64::MIN.into(), i64::MAX.into()),
         ScalarType::Uint64 | ScalarType::Fixed64 => (0, u64::MAX.into()),
@@ -153,7 +154,7 @@ fn range(scalar: ScalarType) -> (i128, i128) {
 }
 
 /// The type as a `.proto` file names it, with its article.
-fn type_name(scalar: ScalarType) -> &'static str {
+pub(crate) fn type_name(scalar: ScalarType) -> &'static str {
     match scalar {
         ScalarType::Double => "a double",
         ScalarType::Float => "a float",
