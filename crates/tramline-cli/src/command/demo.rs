@@ -117,17 +117,24 @@ async fn greet(address: SocketAddr) -> Result<String, Failure> {
 }
 
 fn next_steps(address: SocketAddr) -> String {
+    let tram = program();
     format!(
         "\nTry next, in another terminal:\n  \
-         tram ls -l {address}\n  \
-         tram describe {address} HelloRequest\n  \
-         tram call {address} SayHello \"name: 'Alice'\"\n  \
-         tram call {address} ChatStream '{{\"room\": \"lobby\", \"messageCount\": 3}}'\n  \
-         tram call {address} UploadFile \"{{file_name: 'a.txt' content: 'one'}} {{content: 'two'}}\"\n  \
-         tram call {address} BidirectionalChat \"{{sender: 'me' text: 'hi'}}\"\n  \
-         tram call {address} grpc.health.v1.Health/Check\n\n\
+         {tram} ls -l {address}\n  \
+         {tram} describe {address} HelloRequest\n  \
+         {tram} call {address} SayHello \"name: 'Alice'\"\n  \
+         {tram} call {address} ChatStream '{{\"room\": \"lobby\", \"messageCount\": 3}}'\n  \
+         {tram} call {address} UploadFile \"{{file_name: 'a.txt' content: 'one'}} {{content: 'two'}}\"\n  \
+         {tram} call {address} BidirectionalChat \"{{sender: 'me' text: 'hi'}}\"\n  \
+         {tram} call {address} grpc.health.v1.Health/Check\n\n\
          Ctrl-C stops the server.\n"
     )
+}
+
+/// How this program was started, so that what is proposed can be typed as it stands:
+/// by its path, or by a name that the shell finds.
+fn program() -> String {
+    std::env::args().next().filter(|name| name.contains(std::path::MAIN_SEPARATOR)).unwrap_or_else(|| "tram".to_owned())
 }
 
 /// Ready at Ctrl-C, or when the process is asked to end.

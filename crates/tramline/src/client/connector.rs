@@ -77,7 +77,8 @@ impl Connector for InProcessConnector {
 pub(crate) async fn connect(profile: &Profile, address: &Address) -> Result<(BoxIo, ConnectionInfo), Error> {
     let connected = profile.connector.connect(address).await;
     #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS changes it"))]
-    let (mut io, mut info) = connected.map_err(|error| Error::new(ErrorKind::Connect, "").with_source(error))?;
+    let (mut io, mut info) =
+        connected.map_err(|error| Error::new(ErrorKind::Connect, "cannot connect").with_source(error))?;
     #[cfg(feature = "tls")]
     if let Some(tls) = &profile.tls {
         io = tls.connect(io, profile.server_name(), &mut info).await?;
