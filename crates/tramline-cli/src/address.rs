@@ -29,10 +29,20 @@ impl Address {
                 .with_hint("the method comes after it: tram call localhost:50051 greeter.Greeter/SayHello"));
         }
         if !has_port(&target) {
-            return Err(UsageError::new(format!("`{typed}` has no port"))
-                .with_hint(format!("write {typed}:50051, or whichever port it is")));
+            return Err(without_port(typed));
         }
         Ok(Address { target, is_https: false })
+    }
+}
+
+fn without_port(typed: &str) -> UsageError {
+    match typed.split_once(':') {
+        Some((host, port)) if !port.contains(':') => {
+            UsageError::new(format!("the port of `{typed}` is no number from 0 to 65535: `{port}`"))
+                .with_hint(format!("write {host}:50051, or whichever port it is"))
+        }
+        _ => UsageError::new(format!("`{typed}` has no port"))
+            .with_hint(format!("an address comes first: {typed}:50051, or localhost:50051 if {typed} is a method")),
     }
 }
 
@@ -61,6 +71,8 @@ mod tests {
         assert_eq!(target("unix:/tmp/s").as_deref(), Ok("unix:/tmp/s"));
         assert_eq!(target("dns:///h:1").as_deref(), Ok("dns:///h:1"));
         assert!(target("localhost").is_err_and(|error| error.contains("localhost:50051")));
+        assert!(target("localhost:abc").is_err_and(|error| error.contains("no number") && error.contains("`abc`")));
+        assert!(target("SayHello").is_err_and(|error| error.contains("if SayHello is a method")));
         assert!(target("::1").is_err());
         assert!(target("localhost:50051/greeter.Greeter/SayHello").is_err_and(|error| error.contains("method")));
         assert!(target("").is_err());

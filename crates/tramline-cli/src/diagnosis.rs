@@ -19,6 +19,11 @@ const HINTS: &[(&str, &str)] = &[
     ("invalidcontenttype", "the server does not speak TLS: leave out --tls (and https://)"),
     ("corrupt message", "the server does not speak TLS: leave out --tls (and https://)"),
     ("unknownissuer", "trust its authority by --cacert FILE, or check nothing by --insecure"),
+    (
+        "causedasendentity",
+        "the server's certificate is that of an authority: make it with basicConstraints=critical,CA:FALSE, or check nothing by --insecure",
+    ),
+    ("badsignature", "trust its authority by --cacert FILE, or check nothing by --insecure"),
     ("not valid for name", "name it as its certificate does, by --authority NAME"),
     ("expired", "the server's certificate has expired; --insecure goes on all the same"),
     ("certificaterequired", "the server wants a client certificate: --cert FILE --key FILE"),

@@ -37,7 +37,7 @@ fn read_certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'stati
 
 fn read_roots(pem: &[u8]) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    for certificate in read_certificates(pem, "the root certificates")? {
+    for certificate in read_certificates(pem, "the file of root certificates")? {
         roots.add(certificate).map_err(|error| tls_config("a root certificate cannot be used", error))?;
     }
     Ok(roots)
