@@ -4,6 +4,8 @@
 //! anew with `TRAMLINE_BASELINE=write cargo xtask interop instructions`.
 
 mod engine;
+#[path = "../../server/src/guard.rs"]
+mod guard;
 #[path = "../../server/src/proto.rs"]
 mod proto;
 mod road;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-use super::template::Script;
+use super::template::{Requests, Script};
 
 const FRAME_HEAD_LEN: usize = 9;
 const DATA: u8 = 0;
@@ -62,14 +62,27 @@ impl Gate {
     }
 }
 
+/// Requests that are sent at once.
+struct Batch {
+    octets: Vec<u8>,
+    /// Where frames begin, and which call of the batch they belong to.
+    places: Vec<(usize, u32)>,
+}
+
+impl Batch {
+    fn new(octets: Vec<u8>) -> Self {
+        let places = frames(&octets).enumerate().map(|(n, frame)| (frame.at, n as u32 / 2)).collect();
+        Batch { octets, places }
+    }
+}
+
 /// A client, as a server sees it: a batch of requests, and the next one when that was
 /// answered.
 pub(super) struct Caller {
     opening: Option<Vec<u8>>,
     first: Vec<u8>,
-    batch: Vec<u8>,
-    /// Where frames begin in `batch`, and which call of it they belong to.
-    places: Vec<(usize, u32)>,
+    batches: Vec<Batch>,
+    batch_index: usize,
     depth: u32,
     next_stream: u32,
     gate: Arc<Gate>,
@@ -80,14 +93,13 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(script: Script, gate: Arc<Gate>) -> Self {
-        let places: Vec<_> = frames(&script.again).enumerate().map(|(n, frame)| (frame.at, n as u32 / 2)).collect();
+    pub(super) fn new(requests: Requests, gate: Arc<Gate>) -> Self {
         Caller {
-            opening: Some(script.opening),
-            first: script.first,
-            depth: places.len() as u32 / 2,
-            places,
-            batch: script.again,
+            opening: Some(requests.opening),
+            first: requests.first,
+            depth: requests.depth,
+            batches: requests.batches.into_iter().map(Batch::new).collect(),
+            batch_index: 0,
             next_stream: 3,
             gate,
             awaited: 0,
@@ -96,12 +108,16 @@ impl Caller {
         }
     }
 
-    fn next_batch(&mut self) {
-        for (at, call) in &self.places {
-            put_stream(&mut self.batch, *at, self.next_stream + 2 * call);
+    /// The next requests, by turns of all that there are.
+    fn next_batch(&mut self) -> &[u8] {
+        self.batch_index = (self.batch_index + 1) % self.batches.len();
+        let batch = &mut self.batches[self.batch_index];
+        for (at, call) in &batch.places {
+            put_stream(&mut batch.octets, *at, self.next_stream + 2 * call);
         }
         self.next_stream += 2 * self.depth;
         self.awaited = self.depth;
+        &batch.octets
     }
 }
 
@@ -128,8 +144,7 @@ impl AsyncRead for Caller {
         self.has_rested = false;
         let control = std::mem::take(&mut self.control);
         buf.put_slice(&control);
-        self.next_batch();
-        buf.put_slice(&self.batch);
+        buf.put_slice(self.next_batch());
         Poll::Ready(Ok(()))
     }
 }

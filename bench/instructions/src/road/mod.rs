@@ -3,7 +3,8 @@
 //!
 //! No sockets: the other side is a byte stream in memory that answers by rote ([`canned`]).
 //! Its own instructions, about 400 for a call that is alone and 120 for one of 32, are in
-//! the figures, and so are tokio's and those of the handler.
+//! the figures, and so are tokio's and those of the handler. A stream's figures are for one
+//! of its messages.
 
 mod canned;
 mod template;
@@ -14,23 +15,31 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use canned::{Caller, Gate, Responder};
+use template::{Asked, HELLO};
 use tokio::runtime::Runtime;
-use tramline::server::Listener;
+use tramline::server::{Listener, ServerHandle};
 use tramline::{Channel, Clock, ConnectionInfo, Sleep, TimeSource};
 
 use crate::proto::helloworld::HelloRequest;
 use crate::proto::helloworld::greeter_client::GreeterClient;
-use crate::{Run, Scenario, service};
+use crate::{Run, Scenario, guard, service};
 
 const COUNT: usize = 3200;
 const WARM_UP_COUNT: usize = 640;
+/// Messages of all streams of one run.
+const MESSAGE_COUNT: usize = 64 * template::STREAM_COUNT;
+const STREAM_WARM_UP_COUNT: usize = 16;
 
 /// All scenarios of this file.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "road/server/unary-1", count: COUNT, prepare: || serve(1, false) },
-    Scenario { name: "road/server/unary-32", count: COUNT, prepare: || serve(32, false) },
-    Scenario { name: "road/server/metadata-1", count: COUNT, prepare: || serve(1, true) },
-    Scenario { name: "road/server/metadata-32", count: COUNT, prepare: || serve(32, true) },
+    Scenario { name: "road/server/unary-1", count: COUNT, prepare: || serve(1, Load::Bare, HELLO) },
+    Scenario { name: "road/server/unary-32", count: COUNT, prepare: || serve(32, Load::Bare, HELLO) },
+    Scenario { name: "road/server/metadata-1", count: COUNT, prepare: || serve(1, Load::Metadata, HELLO) },
+    Scenario { name: "road/server/metadata-32", count: COUNT, prepare: || serve(32, Load::Metadata, HELLO) },
+    Scenario { name: "road/server/laden-1", count: COUNT, prepare: || serve(1, Load::Guarded, HELLO) },
+    Scenario { name: "road/server/laden-32", count: COUNT, prepare: || serve(32, Load::Guarded, HELLO) },
+    Scenario { name: "road/server/stream-message", count: MESSAGE_COUNT, prepare: || stream(Load::Bare) },
+    Scenario { name: "road/server/laden-stream-message", count: MESSAGE_COUNT, prepare: || stream(Load::Guarded) },
     Scenario { name: "road/client/unary-1", count: COUNT, prepare: || ask(1) },
     Scenario { name: "road/client/unary-32", count: COUNT, prepare: || ask(32) },
 ];
@@ -66,21 +75,49 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// A server answers `COUNT` calls, `depth` at a time. With metadata, each has three entries
-/// and a deadline.
-fn serve(depth: usize, has_metadata: bool) -> Run {
+/// What calls carry, and what a server does with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Load {
+    Bare,
+    /// Three entries and a deadline, which differs from call to call.
+    Metadata,
+    /// The same, and an interceptor that looks at one of them.
+    Guarded,
+}
+
+/// A server that answers what its one client asks.
+fn server(depth: usize, load: Load, asked: Asked) -> (Runtime, Arc<Gate>, ServerHandle) {
     let (runtime, gate) = (runtime(), Arc::new(Gate::default()));
-    let caller = Caller::new(template::requests(depth, has_metadata), Arc::clone(&gate));
-    let listener = Listener::from_stream(Once(Some(caller)));
-    let server = service::builder().clock(Clock::custom(Frozen)).listen(listener).expect("a server");
+    let caller = Caller::new(template::requests(depth, load != Load::Bare, asked), Arc::clone(&gate));
+    let mut builder = service::builder().clock(Clock::custom(Frozen));
+    if load == Load::Guarded {
+        builder = builder.interceptor(guard::Guard);
+    }
+    let server = builder.listen(Listener::from_stream(Once(Some(caller)))).expect("a server");
     let handle = {
         let _entered = runtime.enter();
         server.start().expect("a server")
     };
+    (runtime, gate, handle)
+}
+
+/// It answers `COUNT` calls, `depth` at a time.
+fn serve(depth: usize, load: Load, asked: Asked) -> Run {
+    let (runtime, gate, handle) = server(depth, load, asked);
     runtime.block_on(gate.pass(WARM_UP_COUNT / depth));
     Box::new(move || {
         let _alive = &handle;
         runtime.block_on(gate.pass(COUNT / depth));
+    })
+}
+
+/// It answers `MESSAGE_COUNT` messages, one stream after another.
+fn stream(load: Load) -> Run {
+    let (runtime, gate, handle) = server(1, load, template::STREAM);
+    runtime.block_on(gate.pass(STREAM_WARM_UP_COUNT));
+    Box::new(move || {
+        let _alive = &handle;
+        runtime.block_on(gate.pass(MESSAGE_COUNT / template::STREAM_COUNT));
     })
 }
 

@@ -3,9 +3,25 @@
 use std::time::Duration;
 
 use tramline_h2::hpack::{Classified, Classifier};
-use tramline_h2::{Config, Connection, Event, FieldWriter, Indexing, Role};
+use tramline_h2::{Config, Connection, Event, FieldWriter, Indexing, Reason, Role};
 
-const REQUEST: &[u8] = b"\0\0\0\0\x07\x0a\x05world";
+/// What a call asks.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    path: &'static str,
+    /// The request's message behind its prefix.
+    envelope: &'static [u8],
+}
+
+pub(super) const HELLO: Asked = Asked { path: "/helloworld.Greeter/SayHello", envelope: b"\0\0\0\0\x07\x0a\x05world" };
+/// Messages of one stream, which are together shorter than a stream's first window.
+pub(super) const STREAM_COUNT: usize = 500;
+/// A stream of them, of 100 octets each.
+pub(super) const STREAM: Asked =
+    Asked { path: "/bench.BenchmarkService/Stream", envelope: b"\0\0\0\0\x05\x08\xf4\x03\x10\x64" };
+/// Batches whose calls differ in their deadlines.
+const BATCH_COUNT: usize = 16;
+
 const REPLY: &[u8] = b"\0\0\0\0\x0f\x0a\x0dHello, world!";
 const NOW: Duration = Duration::ZERO;
 /// A SETTINGS frame that acknowledges the other's.
@@ -13,7 +29,19 @@ const SETTINGS_ACK: [u8; 9] = [0, 0, 0, 4, 1, 0, 0, 0, 0];
 /// A WINDOW_UPDATE that makes the connection's window wide enough for everything.
 const WINDOW_UPDATE: [u8; 13] = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0x70, 0, 0, 0];
 
-/// Octets of one side.
+/// What a client says.
+pub(super) struct Requests {
+    /// Preface and settings.
+    pub(super) opening: Vec<u8>,
+    /// The first call, whose fields are not in any table yet.
+    pub(super) first: Vec<u8>,
+    /// From then on one of these after another.
+    pub(super) batches: Vec<Vec<u8>>,
+    /// Calls of a batch.
+    pub(super) depth: u32,
+}
+
+/// What a server answers.
 #[derive(Clone)]
 pub(super) struct Script {
     /// Preface and settings.
@@ -45,30 +73,35 @@ fn take(engine: &mut Connection<Plain>) -> Vec<u8> {
     octets
 }
 
-fn write_request(fields: &mut FieldWriter<'_>, has_metadata: bool) {
+fn write_request(fields: &mut FieldWriter<'_>, asked: Asked, timeout: Option<&str>) {
     fields.field(b":method", b"POST", Indexing::Incremental);
     fields.field(b":scheme", b"http", Indexing::Incremental);
-    fields.field(b":path", b"/helloworld.Greeter/SayHello", Indexing::Incremental);
+    fields.field(b":path", asked.path.as_bytes(), Indexing::Incremental);
     fields.field(b":authority", b"localhost:50051", Indexing::Incremental);
     fields.field(b"user-agent", b"grpc-go/1.85.0", Indexing::Incremental);
     fields.field(b"content-type", b"application/grpc", Indexing::Incremental);
     fields.field(b"te", b"trailers", Indexing::Incremental);
-    if has_metadata {
+    if let Some(timeout) = timeout {
         fields.field(b"authorization", b"Bearer 4f8d1c06e2", Indexing::Incremental);
         fields.field(b"x-tenant", b"blue", Indexing::Incremental);
         fields.field(b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Indexing::None);
-        fields.field(b"grpc-timeout", b"99998u", Indexing::None);
+        fields.field(b"grpc-timeout", timeout.as_bytes(), Indexing::None);
     }
 }
 
-fn ask(client: &mut Connection<Plain>, has_metadata: bool) -> Vec<u8> {
-    let key = client.send_request(NOW, false, |fields| write_request(fields, has_metadata)).expect("a stream");
+fn ask(client: &mut Connection<Plain>, asked: Asked, timeout: Option<&str>) -> Vec<u8> {
+    let key = client.send_request(NOW, false, |fields| write_request(fields, asked, timeout)).expect("a stream");
     let sent = client.send_with(key, true, |out| {
-        out.extend_from_slice(REQUEST);
+        out.extend_from_slice(asked.envelope);
         Ok::<(), ()>(())
     });
     assert!(sent.is_ok());
-    take(client)
+    let octets = take(client);
+    // Nobody answers here: the stream makes room for the next one.
+    client.reset(key, Reason::CANCEL);
+    client.forget(key);
+    take(client);
+    octets
 }
 
 fn answer(server: &mut Connection<Plain>, mut input: &[u8]) -> Vec<u8> {
@@ -90,14 +123,20 @@ fn answer(server: &mut Connection<Plain>, mut input: &[u8]) -> Vec<u8> {
     take(server)
 }
 
-/// What a client says.
-pub(super) fn requests(depth: usize, has_metadata: bool) -> Script {
+/// What a client says. With metadata, every call has a deadline of its own.
+pub(super) fn requests(depth: usize, has_metadata: bool, asked: Asked) -> Requests {
     let mut client = engine(Role::Client);
     let mut opening = take(&mut client);
     opening.extend(WINDOW_UPDATE);
     opening.extend(SETTINGS_ACK);
-    let first = ask(&mut client, has_metadata);
-    Script { opening, first, again: ask(&mut client, has_metadata).repeat(depth) }
+    let mut micros = 99_999;
+    let mut next = || {
+        micros -= 1;
+        ask(&mut client, asked, has_metadata.then(|| format!("{micros}u")).as_deref())
+    };
+    let first = next();
+    let batches = (0..BATCH_COUNT).map(|_| (0..depth).flat_map(|_| next()).collect()).collect();
+    Requests { opening, first, batches, depth: depth as u32 }
 }
 
 /// What a server answers.
@@ -108,7 +147,7 @@ pub(super) fn answers() -> Script {
     opening.extend(SETTINGS_ACK);
     // The server's acknowledgement of these settings is in its opening.
     answer(&mut server, &take(&mut client));
-    let first = answer(&mut server, &ask(&mut client, false));
-    let again = answer(&mut server, &ask(&mut client, false));
+    let first = answer(&mut server, &ask(&mut client, HELLO, None));
+    let again = answer(&mut server, &ask(&mut client, HELLO, None));
     Script { opening, first, again }
 }
