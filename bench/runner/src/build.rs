@@ -1,5 +1,6 @@
 //! Makes the binaries of the contestants that take part.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -32,15 +33,24 @@ pub(crate) fn build(options: &Options) -> anyhow::Result<()> {
 fn go() -> anyhow::Result<()> {
     let mut command = Command::new("go");
     command.current_dir(workspace_dir().join("go")).args(["build", "-o", "../target/bench-go-server", "."]);
+    run(command)?;
+    let mut command = Command::new("go");
+    command.current_dir(workspace_dir().join("go")).args(["build", "-o", "../target/bench-go-client", "./client"]);
     run(command)
 }
 
 fn maven() -> anyhow::Result<()> {
-    if workspace_dir().join("java/target/bench-server.jar").exists() {
+    let java = workspace_dir().join("java");
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
+    let sources = ["pom.xml", "src/main/java/bench/BenchServer.java", "src/main/java/bench/BenchClient.java"];
+    let is_made = modified(&java.join("target/bench-server.jar")).is_ok_and(|made| {
+        sources.iter().all(|source| modified(&java.join(source)).is_ok_and(|changed| changed < made))
+    });
+    if is_made {
         return Ok(());
     }
     let mut command = Command::new("mvn");
-    command.current_dir(workspace_dir().join("java")).args(["-q", "-B", "package"]);
+    command.current_dir(java).args(["-q", "-B", "package"]);
     run(command)
 }
 

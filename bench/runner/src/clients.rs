@@ -7,20 +7,26 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::cells;
-use crate::contestants::{self, FLOOR, binary_dir};
+use crate::contestants::{self, Build, FLOOR};
 use crate::options::Options;
 use crate::server::Server;
 use crate::summary::{median, range};
 
-/// A client's name, its program, and its arguments.
-const CLIENTS: [(&str, &str, &[&str]); 7] = [
-    ("tramline", "tramline-client", &[]),
-    ("tonic", "tonic-client", &[]),
-    ("tonic-tuned", "tonic-client", &["--tuned"]),
-    ("connectrpc", "connectrpc-client", &[]),
-    ("connectrpc-tuned", "connectrpc-client", &["--tuned"]),
-    ("volo", "volo-client", &[]),
-    ("volo-tuned", "volo-client", &["--tuned"]),
+/// A client's name, how it is made, its program, and its arguments.
+type Contender = (&'static str, Build, &'static str, &'static [&'static str]);
+
+const CLIENTS: [Contender; 11] = [
+    ("tramline", Build::Cargo("server"), "tramline-client", &[]),
+    ("tonic", Build::Cargo("rival-tonic"), "tonic-client", &[]),
+    ("tonic-tuned", Build::Cargo("rival-tonic"), "tonic-client", &["--tuned"]),
+    ("connectrpc", Build::Cargo("rival-connectrpc"), "connectrpc-client", &[]),
+    ("connectrpc-tuned", Build::Cargo("rival-connectrpc"), "connectrpc-client", &["--tuned"]),
+    ("volo", Build::Cargo("rival-volo"), "volo-client", &[]),
+    ("volo-tuned", Build::Cargo("rival-volo"), "volo-client", &["--tuned"]),
+    ("grpc-go", Build::Go, "bench-go-client", &[]),
+    ("grpc-go-tuned", Build::Go, "bench-go-client", &["--tuned"]),
+    ("grpc-java", Build::Maven, "bench-server.jar", &["bench.BenchClient"]),
+    ("grpc-java-tuned", Build::Maven, "bench-server.jar", &["bench.BenchClient", "--tuned"]),
 ];
 const SHAPES: [(usize, usize, u64); 3] = [(1, 1, 30_000), (1, 100, 200_000), (10, 10, 200_000)];
 
@@ -41,15 +47,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Clients> {
     let null = contestants::all().into_iter().find(|contestant| contestant.name == FLOOR).context("no floor")?;
     let cell = cells::all().into_iter().find(|cell| cell.call == "hello").context("no unary cell")?;
     let server = Server::start(&null, &cell, options.port + 99)?;
-    let clients: Vec<_> = CLIENTS.iter().filter(|client| binary_dir().join(client.1).exists()).collect();
+    let clients: Vec<_> = CLIENTS.iter().filter(|(_, build, program, _)| build.path(program).exists()).collect();
     let mut rows: Vec<Client> =
         clients.iter().map(|client| Client { name: client.0.to_owned(), figures: Vec::new() }).collect();
     for (connections, streams, calls) in SHAPES {
         let mut samples: Vec<Vec<f64>> = vec![Vec::new(); clients.len()];
         for _ in 0..options.rounds {
-            for (index, (_, program, arguments)) in clients.iter().enumerate() {
+            for (client, samples) in clients.iter().zip(&mut samples) {
                 eprint!(".");
-                samples[index].push(measure(&server, program, arguments, connections, streams, calls)?);
+                samples.push(measure(&server, client, connections, streams, calls)?);
             }
         }
         for (row, samples) in rows.iter_mut().zip(samples) {
@@ -64,20 +70,23 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Clients> {
 
 fn measure(
     server: &Server,
-    program: &str,
-    arguments: &[&str],
+    (name, build, program, arguments): &Contender,
     connections: usize,
     streams: usize,
     calls: u64,
 ) -> anyhow::Result<f64> {
-    let output = Command::new("taskset")
-        .args(["-c", "1"])
-        .arg(binary_dir().join(program))
+    let mut command = Command::new("taskset");
+    command.args(["-c", "1"]);
+    if *build == Build::Maven {
+        command.args(["java", "-cp"]);
+    }
+    let output = command
+        .arg(build.path(program))
+        .args(*arguments)
         .args(["--addr", &server.addr.to_string(), "--connections", &connections.to_string()])
         .args(["--streams", &streams.to_string(), "--calls", &calls.to_string()])
-        .args(arguments)
         .output()
         .context("taskset")?;
-    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)
 }

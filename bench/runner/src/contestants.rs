@@ -123,14 +123,21 @@ const fn grpc_java(name: &'static str, settings: &'static str, arguments: &'stat
     Contestant { build: Build::Maven, ..rust(name, settings, "", "bench-server.jar", arguments) }
 }
 
+impl Build {
+    /// Where a program that is made so is, or will be.
+    pub(crate) fn path(self, program: &str) -> PathBuf {
+        match self {
+            Build::Cargo(_) => binary_dir().join(program),
+            Build::Go => workspace_dir().join("target").join(program),
+            Build::Maven => workspace_dir().join("java/target").join(program),
+        }
+    }
+}
+
 impl Contestant {
     /// Where its binary is, or will be.
     pub(crate) fn path(&self) -> PathBuf {
-        match self.build {
-            Build::Cargo(_) => binary_dir().join(self.binary),
-            Build::Go => workspace_dir().join("target").join(self.binary),
-            Build::Maven => workspace_dir().join("java/target").join(self.binary),
-        }
+        self.build.path(self.binary)
     }
 
     pub(crate) fn is_built(&self) -> bool {

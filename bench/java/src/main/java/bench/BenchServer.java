@@ -30,7 +30,7 @@ public final class BenchServer {
   private static final int WINDOW_LEN = 4 * 1024 * 1024;
 
   /** What protoc-gen-grpc-java generates for one method. */
-  private static <Q extends Message, R extends Message> MethodDescriptor<Q, R> method(
+  static <Q extends Message, R extends Message> MethodDescriptor<Q, R> method(
       MethodDescriptor.MethodType type, String name, Q request, R reply) {
     return MethodDescriptor.<Q, R>newBuilder()
         .setType(type)
