@@ -76,8 +76,8 @@ impl<T> Request<T> {
         }
     }
 
-    pub(crate) fn received(message: T, metadata: Metadata, context: Arc<CallContext>) -> Self {
-        Request { metadata, context: Some(context), ..Request::new(message) }
+    pub(crate) fn received(message: T, metadata: Metadata, extensions: Extensions, context: Arc<CallContext>) -> Self {
+        Request { message, metadata, extensions, context: Some(context), was_compressed: false }
     }
 
     pub(crate) fn compressed(self, was_compressed: bool) -> Self {

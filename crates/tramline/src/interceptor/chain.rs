@@ -91,6 +91,7 @@ impl<I: Interceptor> Erased for I {
 #[derive(Default)]
 pub(crate) struct Interceptors {
     list: Vec<Box<dyn Erased>>,
+    sees_messages: bool,
 }
 
 impl std::fmt::Debug for Interceptors {
@@ -111,41 +112,28 @@ pub(crate) enum Verdict {
 }
 
 impl Interceptors {
-    pub(crate) fn push(&mut self, interceptor: impl Interceptor) {
+    pub(crate) fn push<I: Interceptor>(&mut self, interceptor: I) {
         self.list.push(Box::new(interceptor));
+        self.sees_messages |= I::SEES_MESSAGES;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Shows a call that begins to one interceptor after another. Those that let it pass
-    /// see the rest of it, whatever the next ones say.
-    pub(crate) async fn start(self: &Arc<Self>, mut call: CallStart<'_>) -> (CallHooks, Verdict) {
-        let mut hooks = CallHooks {
-            chain: Arc::clone(self),
-            states: Vec::with_capacity(self.list.len()),
-            method: call.method.clone(),
-            has_head_passed: AtomicBool::new(false),
-            refusal: OnceLock::new(),
-        };
-        for interceptor in &self.list {
-            match interceptor.start(&mut call).await {
-                Ok(Started::Continue(state)) => hooks.states.push(state),
-                Ok(Started::Reply(reply)) => return (hooks, Verdict::Reply(reply)),
-                Err(status) => return (hooks, Verdict::Refuse(status)),
-            }
-        }
-        (hooks, Verdict::Continue)
+    /// Whether any of them wants messages.
+    pub(crate) fn sees_messages(&self) -> bool {
+        self.sees_messages
     }
 }
 
-/// The interceptors' part in one call that has begun.
+/// The interceptors' part in one call.
 pub(crate) struct CallHooks {
     chain: Arc<Interceptors>,
     /// Of the interceptors that let the call pass, in their order.
     states: Vec<State>,
-    method: MethodInfo,
+    /// The method, if any of them wants messages.
+    method: Option<MethodInfo>,
     /// The response's initial metadata has passed.
     has_head_passed: AtomicBool,
     /// The first message that did not pass.
@@ -159,14 +147,47 @@ impl std::fmt::Debug for CallHooks {
 }
 
 impl CallHooks {
+    pub(crate) fn new(chain: Arc<Interceptors>) -> Self {
+        let (has_head_passed, refusal) = (AtomicBool::new(false), OnceLock::new());
+        CallHooks { states: Vec::with_capacity(chain.list.len()), chain, method: None, has_head_passed, refusal }
+    }
+
+    /// Forgets a call, and keeps the memory for the next one.
+    pub(crate) fn reset(&mut self) {
+        self.states.clear();
+        self.method = None;
+        *self.has_head_passed.get_mut() = false;
+        self.refusal.take();
+    }
+
+    /// Shows a call that begins to one interceptor after another. Those that let it pass
+    /// see the rest of it, whatever the next ones say.
+    pub(crate) async fn start(&mut self, mut call: CallStart<'_>) -> Verdict {
+        let CallHooks { chain, states, method, .. } = self;
+        *method = chain.sees_messages.then(|| call.method().clone());
+        for interceptor in &chain.list {
+            match interceptor.start(&mut call).await {
+                Ok(Started::Continue(state)) => states.push(state),
+                Ok(Started::Reply(reply)) => return Verdict::Reply(reply),
+                Err(status) => return Verdict::Refuse(status),
+            }
+        }
+        Verdict::Continue
+    }
+
     fn each(&self) -> impl DoubleEndedIterator<Item = (&dyn Erased, &State)> {
         let count = self.states.len();
         self.chain.list.iter().map(Box::as_ref).take(count).zip(&self.states)
     }
 
-    /// Whether any of them wants messages.
+    /// Whether messages have to pass.
     pub(crate) fn sees_messages(&self) -> bool {
-        self.each().any(|(interceptor, _)| interceptor.sees_messages())
+        self.chain.sees_messages
+    }
+
+    /// Whether the next message of a response has to pass, or initial metadata with it.
+    pub(crate) fn sees_next_response(&self) -> bool {
+        self.sees_messages() || !self.has_head_passed.load(Ordering::Relaxed)
     }
 
     /// Takes the response's initial metadata past them, once for each call.
@@ -178,7 +199,8 @@ impl CallHooks {
 
     /// Takes a message of the request past them.
     pub(crate) async fn request_message(&self, octets: Bytes) -> Result<Bytes, Status> {
-        let mut message = Message::new(&self.method, octets);
+        let Some(method) = &self.method else { return Ok(octets) };
+        let mut message = Message::new(method, octets);
         for (interceptor, state) in self.each().filter(|(interceptor, _)| interceptor.sees_messages()) {
             interceptor.request_message(state, &mut message).await.inspect_err(|status| self.refuse(status))?;
         }
@@ -192,7 +214,8 @@ impl CallHooks {
 
     /// Takes a message of the response past them.
     pub(crate) async fn response_message(&self, octets: Bytes) -> Result<Bytes, Status> {
-        let mut message = Message::new(&self.method, octets);
+        let Some(method) = &self.method else { return Ok(octets) };
+        let mut message = Message::new(method, octets);
         for (interceptor, state) in self.each().rev().filter(|(interceptor, _)| interceptor.sees_messages()) {
             interceptor.response_message(state, &mut message).await.inspect_err(|status| self.refuse(status))?;
         }

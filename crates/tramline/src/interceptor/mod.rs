@@ -224,15 +224,20 @@ pub(crate) fn encode_whole(encode: impl FnOnce(&mut Sink<'_>) -> Result<(), Stat
     if splices.is_empty() {
         return Ok(octets.into());
     }
+    Ok(join(&octets, &splices))
+}
+
+/// `octets` with the pieces of `splices` at their places.
+pub(crate) fn join(octets: &[u8], splices: &[(usize, Bytes)]) -> Bytes {
     let mut whole = Vec::with_capacity(octets.len() + splices.iter().map(|(_, piece)| piece.len()).sum::<usize>());
     let mut taken = 0;
-    for (at, piece) in &splices {
+    for (at, piece) in splices {
         whole.extend_from_slice(octets.get(taken..*at).unwrap_or_default());
         whole.extend_from_slice(piece);
         taken = *at;
     }
     whole.extend_from_slice(octets.get(taken..).unwrap_or_default());
-    Ok(whole.into())
+    whole.into()
 }
 
 /// The end of a call: its status and its trailers, both of which can be changed.

@@ -4,6 +4,7 @@ mod accept;
 mod builder;
 mod connection;
 mod group;
+mod held_reply;
 mod intercepted;
 mod listener;
 mod load;

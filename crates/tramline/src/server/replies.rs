@@ -32,7 +32,7 @@ pub struct Replies<T> {
     exchange: Arc<Exchange>,
     encode: EncodeFn<T>,
     packing: Packing,
-    /// The interceptors that messages pass, if there are any.
+    /// The interceptors that the response passes, if there are any.
     hooks: Option<Arc<CallHooks>>,
 }
 
@@ -78,7 +78,7 @@ impl<T> Replies<T> {
     }
 
     async fn send_packed(&self, message: &T, packing: Packing) -> Result<(), Status> {
-        if let Some(hooks) = &self.hooks {
+        if let Some(hooks) = self.hooks.as_ref().filter(|hooks| hooks.sees_next_response()) {
             let octets = encode_whole(|sink| (self.encode)(message, sink))?;
             return send_through(hooks, &self.exchange, octets, packing).await;
         }

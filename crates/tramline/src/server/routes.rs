@@ -10,13 +10,14 @@ use bytes::Bytes;
 use tramline_call::codec::{Decode, Encode, Raw};
 use tramline_call::{Method, MethodInfo, Status};
 
-use super::intercepted::{EndFuture, Intercepted, OnceHandler, Passing, ReplyFuture, StreamHandler, encode_reply};
+use super::intercepted::surround;
 use super::load::Load;
 use super::replies::Replies;
-use super::slot::{BoxSlot, CallSlot, Opening, Start, StreamingSlot, UnarySlot};
+use super::slot::{BoxSlot, CallParts, CallSlot, Opening, Start, StreamingSlot, UnarySlot};
+use crate::drive::exchange::Exchange;
 use crate::drive::transfer::{self, DecodeFn};
 use crate::http_door::{HttpHandler, respond};
-use crate::interceptor::{CallHooks, Interceptors};
+use crate::interceptor::{Interceptors, Passage};
 use crate::request::Request;
 use crate::response::Response;
 use crate::streaming::{Streaming, raw};
@@ -48,12 +49,15 @@ pub enum Dispatch {
     Blocking,
 }
 
+/// Makes slots for one method's handlers.
+type NewSlot = Box<dyn Fn() -> BoxSlot + Send + Sync>;
+
 /// One method of a server.
 pub(crate) struct Route {
     pub(crate) method: Arc<MethodInfo>,
     dispatch: Dispatch,
     pub(crate) load: Load,
-    new_slot: Box<dyn Fn() -> BoxSlot + Send + Sync>,
+    new_slot: NewSlot,
 }
 
 impl std::fmt::Debug for Route {
@@ -108,18 +112,9 @@ impl Routes {
         Res: Send + 'static,
     {
         let decode = transfer::decode_fn::<Req, C>();
-        if self.is_intercepted() {
-            return self.add_intercepted_once(method.info(), move |mut passing, _hooks| {
-                let message = passing.message(decode)?;
-                let response = handler(service.clone(), passing.request(message));
-                Ok(Box::pin(async move { encode_reply::<Res, C>(response.await?) }))
-            });
-        }
-        let begin = Arc::new(move |start: Start<'_>| {
-            let message = one_message(&start, decode)?;
-            let was_compressed = start.came_compressed();
-            let request = Start::request(start.metadata, start.context, message).compressed(was_compressed);
-            Ok(handler(service.clone(), request))
+        let begin = Arc::new(move |Start { opening, parts }: Start<'_>| {
+            let message = one_message(opening, &parts, decode)?;
+            Ok(handler(service.clone(), parts.request(message)))
         });
         let encode = transfer::encode_fn::<Res, C>();
         self.add(method.info(), move || Box::pin(UnarySlot::new(begin.clone(), encode)));
@@ -136,19 +131,10 @@ impl Routes {
         Res: Send + 'static,
     {
         let decode = transfer::decode_fn::<Req, C>();
-        if self.is_intercepted() {
-            return self.add_intercepted_stream(method.info(), move |mut passing, hooks| {
-                let message = passing.message(decode)?;
-                let replies = passing.replies(transfer::encode_fn::<Res, C>(), hooks)?;
-                Ok(Box::pin(handler(service.clone(), passing.request(message), replies)))
-            });
-        }
-        let begin = Arc::new(move |start: Start<'_>| {
-            let message = one_message(&start, decode)?;
-            let replies = replies::<Res, C>(&start)?;
-            let was_compressed = start.came_compressed();
-            let request = Start::request(start.metadata, start.context, message).compressed(was_compressed);
-            Ok(handler(service.clone(), request, replies))
+        let begin = Arc::new(move |Start { opening, parts }: Start<'_>| {
+            let message = one_message(opening, &parts, decode)?;
+            let replies = replies::<Res, C>(&parts)?;
+            Ok(handler(service.clone(), parts.request(message), replies))
         });
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
     }
@@ -163,16 +149,9 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
-        if self.is_intercepted() {
-            return self.add_intercepted_once(method.info(), move |passing, hooks| {
-                let messages = passing.messages(transfer::decode_fn::<Req, C>(), hooks)?;
-                let response = handler(service.clone(), passing.request(messages));
-                Ok(Box::pin(async move { encode_reply::<Res, C>(response.await?) }))
-            });
-        }
-        let begin = Arc::new(move |start: Start<'_>| {
-            let messages = messages::<Req, C>(&start)?;
-            Ok(handler(service.clone(), Start::request(start.metadata, start.context, messages)))
+        let begin = Arc::new(move |Start { parts, .. }: Start<'_>| {
+            let messages = messages::<Req, C>(&parts)?;
+            Ok(handler(service.clone(), parts.request(messages)))
         });
         let encode = transfer::encode_fn::<Res, C>();
         self.add(method.info(), move || Box::pin(UnarySlot::new(begin.clone(), encode)));
@@ -188,17 +167,10 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
-        if self.is_intercepted() {
-            return self.add_intercepted_stream(method.info(), move |passing, hooks| {
-                let messages = passing.messages(transfer::decode_fn::<Req, C>(), hooks)?;
-                let replies = passing.replies(transfer::encode_fn::<Res, C>(), hooks)?;
-                Ok(Box::pin(handler(service.clone(), passing.request(messages), replies)))
-            });
-        }
-        let begin = Arc::new(move |start: Start<'_>| {
-            let messages = messages::<Req, C>(&start)?;
-            let replies = replies::<Res, C>(&start)?;
-            Ok(handler(service.clone(), Start::request(start.metadata, start.context, messages), replies))
+        let begin = Arc::new(move |Start { parts, .. }: Start<'_>| {
+            let messages = messages::<Req, C>(&parts)?;
+            let replies = replies::<Res, C>(&parts)?;
+            Ok(handler(service.clone(), parts.request(messages), replies))
         });
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
     }
@@ -217,14 +189,15 @@ impl Routes {
 
     /// Takes requests that are not gRPC.
     pub(crate) fn set_http(&mut self, handler: HttpHandler) {
-        let begin = Arc::new(move |start: Start<'_>| {
-            let exchange = exchange_of(&start)?;
-            let Opening::Http(opening) = start.opening else { return Err(Status::internal("no HTTP request")) };
-            let pieces = Streaming::new(Arc::clone(&exchange), raw, start.limits);
+        let begin = Arc::new(move |Start { opening, parts }: Start<'_>| {
+            let exchange = exchange_of(&parts)?;
+            let Opening::Http(opening) = opening else { return Err(Status::internal("no HTTP request")) };
+            let pieces = Streaming::new(Arc::clone(&exchange), raw, parts.limits);
             Ok(Box::pin(respond(Arc::clone(&handler), *opening, pieces, exchange)))
         });
         let method = Method::<Bytes, Bytes, Raw>::bidi_streaming(HTTP, Raw);
-        self.http = Some(self.push(method.info(), move || Box::pin(StreamingSlot::new(begin.clone()))));
+        let new_slot: NewSlot = Box::new(move || Box::pin(StreamingSlot::new(begin.clone())));
+        self.http = Some(self.push(method.info(), new_slot));
     }
 
     fn add<N, L>(&mut self, method: MethodInfo, new_slot: N)
@@ -232,55 +205,33 @@ impl Routes {
         N: Fn() -> Pin<Box<L>> + Send + Sync + 'static,
         L: CallSlot + 'static,
     {
+        self.add_slot(method, Box::new(move || -> BoxSlot { new_slot() }));
+    }
+
+    fn add_slot(&mut self, method: MethodInfo, handler: NewSlot) {
         let path = method.path().clone();
+        let new_slot = match self.chain.clone() {
+            None => handler,
+            Some(chain) => {
+                let replies_once = method.kind().replies_once();
+                Box::new(move || surround(&chain, handler(), replies_once))
+            }
+        };
         let id = self.push(method, new_slot);
         if self.by_path.insert(path.as_bytes().into(), id).is_some() {
             self.duplicate.get_or_insert_with(|| path.to_string());
         }
     }
 
-    fn push<N, L>(&mut self, method: MethodInfo, new_slot: N) -> u32
-    where
-        N: Fn() -> Pin<Box<L>> + Send + Sync + 'static,
-        L: CallSlot + 'static,
-    {
-        self.routes.push(Route {
-            method: Arc::new(method),
-            dispatch: Dispatch::default(),
-            load: Load::default(),
-            new_slot: Box::new(move || -> BoxSlot { new_slot() }),
-        });
+    fn push(&mut self, method: MethodInfo, new_slot: NewSlot) -> u32 {
+        let (dispatch, load) = (Dispatch::default(), Load::default());
+        self.routes.push(Route { method: Arc::new(method), dispatch, load, new_slot });
         self.routes.len() as u32 - 1
     }
 
     /// Interceptors for the methods that are added from now on.
     pub(crate) fn set_interceptors(&mut self, chain: Interceptors) {
         self.chain = (!chain.is_empty()).then(|| Arc::new(chain));
-    }
-
-    fn is_intercepted(&self) -> bool {
-        self.chain.is_some()
-    }
-
-    fn add_intercepted_once<H>(&mut self, method: MethodInfo, handler: H)
-    where
-        H: Fn(Passing, &Arc<CallHooks>) -> Result<ReplyFuture, Status> + Send + Sync + 'static,
-    {
-        let Some(chain) = self.chain.clone() else { return };
-        let intercepted: Arc<Intercepted<OnceHandler>> = Arc::new(Intercepted { chain, handler: Box::new(handler) });
-        let begin = Arc::new(move |start: Start<'_>| intercepted.begin(start));
-        let encode = transfer::encode_fn::<Bytes, Raw>();
-        self.add(method, move || Box::pin(UnarySlot::new(begin.clone(), encode)));
-    }
-
-    fn add_intercepted_stream<H>(&mut self, method: MethodInfo, handler: H)
-    where
-        H: Fn(Passing, &Arc<CallHooks>) -> Result<EndFuture, Status> + Send + Sync + 'static,
-    {
-        let Some(chain) = self.chain.clone() else { return };
-        let intercepted: Arc<Intercepted<StreamHandler>> = Arc::new(Intercepted { chain, handler: Box::new(handler) });
-        let begin = Arc::new(move |start: Start<'_>| intercepted.begin(start));
-        self.add(method, move || Box::pin(StreamingSlot::new(begin.clone())));
     }
 
     /// Adds all methods of a service.
@@ -329,25 +280,33 @@ impl Routes {
     }
 }
 
-fn one_message<T>(start: &Start<'_>, decode: DecodeFn<T>) -> Result<T, Status> {
-    match &start.opening {
+fn one_message<T>(opening: Opening<'_>, parts: &CallParts, decode: DecodeFn<T>) -> Result<T, Status> {
+    match opening {
         Opening::Message(frame, compressed) => {
-            transfer::decode(frame.share(), *compressed, start.encoding, start.limits, decode)
+            transfer::decode(frame, compressed, parts.encoding, parts.limits, decode)
         }
         Opening::Messages | Opening::Http(_) => Err(Status::internal("a request message is missing")),
     }
 }
 
-fn exchange_of(start: &Start<'_>) -> Result<Arc<crate::drive::exchange::Exchange>, Status> {
-    start.exchange.clone().ok_or_else(|| Status::internal("a streaming call without its boxes"))
+fn exchange_of(parts: &CallParts) -> Result<Arc<Exchange>, Status> {
+    parts.exchange.clone().ok_or_else(|| Status::internal("a streaming call without its boxes"))
 }
 
-fn messages<T, C: Decode<T> + Default>(start: &Start<'_>) -> Result<Streaming<T>, Status> {
-    Ok(Streaming::new(exchange_of(start)?, transfer::decode_fn::<T, C>(), start.limits))
+fn messages<T, C: Decode<T> + Default>(parts: &CallParts) -> Result<Streaming<T>, Status> {
+    let messages = Streaming::new(exchange_of(parts)?, transfer::decode_fn::<T, C>(), parts.limits);
+    Ok(match parts.hooks.as_ref().filter(|hooks| hooks.sees_messages()) {
+        Some(hooks) => messages.through(Passage::of_request(Arc::clone(hooks))),
+        None => messages,
+    })
 }
 
-fn replies<T, C: Encode<T> + Default>(start: &Start<'_>) -> Result<Replies<T>, Status> {
-    Ok(Replies::new(exchange_of(start)?, transfer::encode_fn::<T, C>(), start.packing))
+fn replies<T, C: Encode<T> + Default>(parts: &CallParts) -> Result<Replies<T>, Status> {
+    let replies = Replies::new(exchange_of(parts)?, transfer::encode_fn::<T, C>(), parts.packing);
+    Ok(match &parts.hooks {
+        Some(hooks) => replies.through(Arc::clone(hooks)),
+        None => replies,
+    })
 }
 
 /// A quick hash for the table of paths. Its keys are the server's own, so nobody outside

@@ -15,7 +15,8 @@ use crate::drive::exchange::Exchange;
 use crate::drive::transfer::EncodeFn;
 use crate::drive::transfer::Packing;
 use crate::http_door::HttpOpening;
-use crate::request::Request;
+use crate::interceptor::CallHooks;
+use crate::request::{Extensions, Request};
 use crate::response::Response;
 
 /// What a call opens with.
@@ -28,27 +29,45 @@ pub(crate) enum Opening<'a> {
     Http(Box<HttpOpening>),
 }
 
+impl Opening<'_> {
+    /// The same in memory of its own.
+    pub(crate) fn into_owned(self) -> Opening<'static> {
+        match self {
+            Opening::Message(frame, is_compressed) => {
+                Opening::Message(Frame::Shared(frame.into_bytes()), is_compressed)
+            }
+            Opening::Messages => Opening::Messages,
+            Opening::Http(opening) => Opening::Http(opening),
+        }
+    }
+}
+
 /// What a handler starts with.
 pub(crate) struct Start<'a> {
-    pub(crate) metadata: Metadata,
-    pub(crate) context: Arc<CallContext>,
     pub(crate) opening: Opening<'a>,
+    pub(crate) parts: CallParts,
+}
+
+/// What a handler starts with beside the request's message.
+pub(crate) struct CallParts {
+    pub(crate) metadata: Metadata,
+    pub(crate) extensions: Extensions,
+    pub(crate) context: Arc<CallContext>,
     /// The boxes of a call that streams in either direction.
     pub(crate) exchange: Option<Arc<Exchange>>,
+    /// The interceptors that these boxes' messages pass, if there are any.
+    pub(crate) hooks: Option<Arc<CallHooks>>,
     /// How the peer compresses.
     pub(crate) encoding: Encoding,
+    /// The one message of the request came compressed.
+    pub(crate) was_compressed: bool,
     pub(crate) packing: Packing,
     pub(crate) limits: Limits,
 }
 
-impl Start<'_> {
-    /// Whether the one message of the request came compressed.
-    pub(crate) fn came_compressed(&self) -> bool {
-        matches!(self.opening, Opening::Message(_, true))
-    }
-
-    pub(crate) fn request<T>(metadata: Metadata, context: Arc<CallContext>, message: T) -> Request<T> {
-        Request::received(message, metadata, context)
+impl CallParts {
+    pub(crate) fn request<T>(self, message: T) -> Request<T> {
+        Request::received(message, self.metadata, self.extensions, self.context).compressed(self.was_compressed)
     }
 }
 
@@ -56,6 +75,16 @@ impl Start<'_> {
 pub(crate) trait CallSlot: Send {
     /// Decodes the request and makes the future.
     fn start(self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status>;
+    /// Both, where the request's message still lies in the input.
+    fn start_and_poll(
+        mut self: Pin<&mut Self>,
+        start: Start<'_>,
+        cx: &mut Context<'_>,
+        reply: &mut ReplyWriter<'_>,
+    ) -> Poll<Result<(), Status>> {
+        self.as_mut().start(start)?;
+        self.poll(cx, reply)
+    }
     /// Polls the future; when it is ready, a unary reply has been written.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Poll<Result<(), Status>>;
     /// Drops the future.

@@ -15,6 +15,7 @@ mod client_tls;
 mod dispatch;
 mod evasion;
 mod http_door;
+mod interceptor_roads;
 mod interceptors;
 mod keepalive;
 mod limits;

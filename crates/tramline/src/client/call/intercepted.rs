@@ -124,7 +124,8 @@ impl Opening {
         let profile = Arc::clone(&self.router.profile);
         let method = self.head.method.clone();
         let start = CallStart::new(CallSide::Client, &method, &mut self.head.metadata, &mut self.extensions, None);
-        let (hooks, verdict) = profile.interceptors.start(start).await;
+        let mut hooks = CallHooks::new(Arc::clone(&profile.interceptors));
+        let verdict = hooks.start(start).await;
         let hooks = Arc::new(hooks);
         let _ = self.hooks.set(Some(Arc::clone(&hooks)));
         match verdict {

@@ -22,9 +22,10 @@ use crate::drive::mailbox::Mailbox;
 use crate::drive::mailbox::WakeLetter;
 use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
+use crate::request::Extensions;
 use crate::server::routes::{Dispatch, Route};
 use crate::server::settings::{HandlerPlace, ServerShared};
-use crate::server::slot::{BoxSlot, Opening, Start};
+use crate::server::slot::{BoxSlot, CallParts, Opening, Start};
 
 /// Slots of one route that a connection keeps for the next calls.
 const SPARE_SLOT_COUNT_MAX: usize = 8;
@@ -62,15 +63,18 @@ impl ServerSide {
         let Some(context) = call.context.clone() else { return };
         let mut slot = self.slots.take(call.route).unwrap_or_else(|| route.slot());
         let packing = self.shared.packing(call.accept);
-        let start = Start {
+        let parts = CallParts {
             metadata: call.metadata.clone(),
+            extensions: Extensions::default(),
             context,
-            opening,
             exchange: call.exchange.clone(),
+            hooks: None,
             encoding: call.encoding,
+            was_compressed: matches!(opening, Opening::Message(_, true)),
             packing,
             limits: self.shared.limits,
         };
+        let start = Start { opening, parts };
         // A stream would stay where it is put for all its life: one long batch is no reason.
         let is_busy = self.budget.is_spent();
         match route.placement(is_busy && call.exchange.is_none()) {
@@ -135,11 +139,9 @@ impl ServerSide {
             let subtype = call.subtype;
             let wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent };
             let mut reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
-            let poll = || {
-                if let Some(start) = start {
-                    slot.as_mut().start(start)?;
-                }
-                slot.as_mut().poll(&mut cx, &mut reply)
+            let poll = || match start {
+                Some(start) => slot.as_mut().start_and_poll(start, &mut cx, &mut reply),
+                None => slot.as_mut().poll(&mut cx, &mut reply),
             };
             catch_unwind(AssertUnwindSafe(poll))
                 .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&route.method, &*panic))))

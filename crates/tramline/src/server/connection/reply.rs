@@ -13,6 +13,7 @@ use crate::classify::{Engine, EngineFields};
 use crate::context::CallContext;
 use crate::drive::exchange::HttpHead;
 use crate::drive::transfer::{self, Packing, Splices, cut};
+use crate::server::held_reply::HeldReply;
 use crate::server::slot::BoxSlot;
 use tramline_call::mapping::CancelReason;
 
@@ -44,6 +45,8 @@ enum Target<'a> {
     Wire(Wire<'a>),
     /// The handler runs elsewhere: into memory.
     Memory(&'a mut Option<UnaryReply>),
+    /// Interceptors see the reply before it is written.
+    Held(&'a mut Option<HeldReply>),
 }
 
 /// Takes the one reply of a unary handler.
@@ -60,6 +63,12 @@ impl<'a> ReplyWriter<'a> {
 
     pub(super) fn detached(unary: &'a mut Option<UnaryReply>, packing: Packing) -> Self {
         ReplyWriter { target: Target::Memory(unary), packing, context: None }
+    }
+
+    /// What comes of it is written by another one, which packs it.
+    pub(crate) fn held(reply: &'a mut Option<HeldReply>) -> Self {
+        let packing = Packing { encoding: Encoding::Identity, is_compressed: false, message_len_max: usize::MAX };
+        ReplyWriter { target: Target::Held(reply), packing, context: None }
     }
 
     /// HEADERS, DATA and trailers as one append, if windows allow.
@@ -85,6 +94,9 @@ impl<'a> ReplyWriter<'a> {
                 transfer::encode_into(&mut octets, &mut splices, packing, encode)?;
                 let pieces = cut(&mut octets, splices).unwrap_or_else(|| vec![Bytes::from(octets)]);
                 **unary = Some(UnaryReply { metadata, trailers, pieces, encoding });
+            }
+            Target::Held(held) => {
+                **held = Some(HeldReply::encode(metadata, trailers, is_compressible, encode)?);
             }
         }
         Ok(())
