@@ -43,6 +43,7 @@ impl MessageCount {
     ///
     /// # Errors
     /// UNIMPLEMENTED: it is one too many.
+    #[inline]
     pub fn handle_message(&mut self) -> Result<(), Status> {
         if self.is_one && self.has_come {
             return Err(too_many(self.direction));
@@ -55,6 +56,7 @@ impl MessageCount {
     ///
     /// # Errors
     /// UNIMPLEMENTED: the one message is missing.
+    #[inline]
     pub fn handle_end(&self) -> Result<(), Status> {
         if self.is_one && !self.has_come { Err(missing(self.direction)) } else { Ok(()) }
     }

@@ -25,6 +25,7 @@ pub struct Envelope<'i> {
 ///
 /// # Errors
 /// RESOURCE_EXHAUSTED: the length does not fit.
+#[inline]
 pub fn prefix(compressed: bool, len: usize) -> Result<[u8; PREFIX_LEN], Status> {
     let Ok(len) = u32::try_from(len) else {
         return Err(Status::resource_exhausted(format!("message of {len} bytes does not fit a gRPC envelope")));
@@ -37,6 +38,7 @@ pub fn prefix(compressed: bool, len: usize) -> Result<[u8; PREFIX_LEN], Status> 
 ///
 /// # Errors
 /// RESOURCE_EXHAUSTED: names both lengths.
+#[inline]
 pub fn check_sent_len(len: usize, len_max: usize) -> Result<(), Status> {
     if len <= len_max { Ok(()) } else { Err(too_long("sent", len, len_max)) }
 }
@@ -89,7 +91,24 @@ impl Assembler {
     /// INTERNAL for a flag other than 0 and 1, or for a compressed message in a call
     /// without an encoding; RESOURCE_EXHAUSTED, before a payload octet is kept, for a length
     /// over `message_len_max`. The stream cannot be read any further.
+    #[inline]
     pub fn next<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        encoding: Encoding,
+        message_len_max: usize,
+    ) -> Result<Option<Envelope<'i>>, Status> {
+        if self.head_len == 0
+            && self.prefix.is_none()
+            && let Some(message) = take_whole(input, message_len_max)
+        {
+            return Ok(Some(Envelope { compressed: false, frame: Frame::Slice(message) }));
+        }
+        self.next_of_pieces(input, encoding, message_len_max)
+    }
+
+    #[inline(never)]
+    fn next_of_pieces<'i>(
         &mut self,
         input: &mut &'i [u8],
         encoding: Encoding,
@@ -191,9 +210,25 @@ impl Assembler {
     }
 
     /// Forgets everything, for the next call.
+    #[inline]
     pub fn reset(&mut self) {
-        *self = Assembler::default();
+        self.head_len = 0;
+        self.prefix = None;
+        if self.payload.capacity() > 0 {
+            self.payload = Vec::new();
+        }
     }
+}
+
+/// Takes a message that is not compressed and lies whole in `input`, as most do; of any
+/// other nothing is taken.
+#[inline]
+fn take_whole<'i>(input: &mut &'i [u8], message_len_max: usize) -> Option<&'i [u8]> {
+    let ([0, len @ ..], rest) = input.split_first_chunk::<PREFIX_LEN>()? else { return None };
+    let len = u32::from_be_bytes(*len) as usize;
+    let (message, rest) = rest.split_at_checked(len).filter(|_| len <= message_len_max)?;
+    *input = rest;
+    Some(message)
 }
 
 /// The limit is on what comes out of decompression, so that a message at the limit passes

@@ -399,10 +399,12 @@ const SECTION_LEN_BASE: usize = 256;
 ///
 /// # Errors
 /// RESOURCE_EXHAUSTED, which names both lengths.
+#[inline]
 pub fn check_section_len(metadata: &Metadata, len_max: usize) -> Result<(), Status> {
-    if metadata.is_empty() {
-        return Ok(());
-    }
+    if metadata.is_empty() { Ok(()) } else { check_len_of_some(metadata, len_max) }
+}
+
+fn check_len_of_some(metadata: &Metadata, len_max: usize) -> Result<(), Status> {
     let len = SECTION_LEN_BASE + metadata.section_len();
     if len <= len_max {
         return Ok(());

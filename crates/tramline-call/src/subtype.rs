@@ -67,6 +67,7 @@ impl Subtype {
     }
 
     /// Hands the whole content type to `write`.
+    #[inline]
     pub(crate) fn with_content_type<R>(&self, write: impl FnOnce(&[u8]) -> R) -> R {
         const BASE: &[u8] = b"application/grpc+";
         match self.as_bytes() {

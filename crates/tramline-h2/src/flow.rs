@@ -122,12 +122,21 @@ impl ReceiveWindow {
         self.owed
     }
 
+    /// Whether a quarter of the window is owed.
+    #[inline]
+    pub(crate) const fn is_update_due(&self) -> bool {
+        self.owed != 0 && self.owed >= self.target / 4
+    }
+
     /// The increment to announce, once a quarter of the window is owed: fewer
     /// frames, and the peer never stalls.
+    #[inline]
     pub(crate) fn take_update(&mut self) -> Option<u32> {
-        if self.owed == 0 || self.owed < self.target / 4 {
-            return None;
-        }
+        if self.is_update_due() { self.take_due_update() } else { None }
+    }
+
+    #[inline(never)]
+    fn take_due_update(&mut self) -> Option<u32> {
         let room = WINDOW_MAX - self.window.value();
         let increment = i64::from(self.owed).min(room);
         let increment = u32::try_from(increment).ok().filter(|&n| n > 0)?;

@@ -41,24 +41,28 @@ pub struct Output {
 impl Output {
     /// Octets that wait.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.len + self.tail.len()
     }
 
     /// Nothing waits.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Whether everything is in one slice.
     #[must_use]
+    #[inline]
     pub fn is_contiguous(&self) -> bool {
         self.parts.is_empty()
     }
 
     /// The first slice that waits.
     #[must_use]
+    #[inline]
     pub fn first(&self) -> &[u8] {
         let part = self.parts.front().map_or(&self.tail[..], Part::as_slice);
         part.get(self.written..).unwrap_or_default()
@@ -72,7 +76,17 @@ impl Output {
     }
 
     /// `count` octets were written.
-    pub fn advance(&mut self, mut count: usize) {
+    #[inline]
+    pub fn advance(&mut self, count: usize) {
+        if self.parts.is_empty() && count >= self.tail.len() {
+            self.written_offset += self.tail.len() as u64;
+            self.clear_tail();
+        } else {
+            self.advance_partly(count);
+        }
+    }
+
+    fn advance_partly(&mut self, mut count: usize) {
         count = count.min(self.len());
         self.written_offset += count as u64;
         while let Some(part) = self.parts.front() {
@@ -93,10 +107,7 @@ impl Output {
     fn advance_tail(&mut self, count: usize) {
         self.written += count;
         if self.written >= self.tail.len() {
-            self.tail.clear();
-            self.tail.shrink_to(TAIL_KEPT_MAX);
-            self.written = 0;
-            self.len = 0;
+            self.clear_tail();
         } else {
             // `len` counts the parts alone; the written front of the tail is taken off it.
             self.tail.drain(..self.written);
@@ -104,7 +115,17 @@ impl Output {
         }
     }
 
+    #[inline]
+    fn clear_tail(&mut self) {
+        self.tail.clear();
+        if self.tail.capacity() > TAIL_KEPT_MAX {
+            self.tail.shrink_to(TAIL_KEPT_MAX);
+        }
+        self.written = 0;
+    }
+
     /// Octets that were written since the connection began.
+    #[inline]
     pub(crate) fn written_offset(&self) -> u64 {
         self.written_offset
     }
@@ -114,6 +135,7 @@ impl Output {
         self.written_offset + self.len() as u64
     }
 
+    #[inline]
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail
     }
@@ -133,11 +155,13 @@ impl Output {
     }
 
     /// Gives an empty tail's memory away, so that an idle connection holds none.
+    #[inline]
     pub fn take_spare(&mut self) -> Option<Vec<u8>> {
         (self.is_empty() && self.tail.capacity() > 0).then(|| core::mem::take(&mut self.tail))
     }
 
     /// Lends memory for the tail; ignored while the tail has some.
+    #[inline]
     pub fn lend(&mut self, spare: Vec<u8>) {
         if self.tail.capacity() == 0 {
             self.tail = spare;

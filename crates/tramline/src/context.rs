@@ -47,6 +47,7 @@ impl CallContext {
     }
 
     /// Makes it the context of another call. Its state is that of a new one.
+    #[inline]
     pub(crate) fn renew(
         &mut self,
         method: &Arc<MethodInfo>,
@@ -58,11 +59,12 @@ impl CallContext {
         if !Arc::ptr_eq(&self.method, method) {
             self.method = Arc::clone(method);
         }
+        // A connection is one server's, which has one clock.
         if !Arc::ptr_eq(&self.connection, connection) {
             self.connection = Arc::clone(connection);
+            self.clock = clock.clone();
         }
         self.deadline = deadline;
-        self.clock = clock.clone();
     }
 
     /// Whether nobody left anything in it.

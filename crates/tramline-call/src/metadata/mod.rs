@@ -98,6 +98,7 @@ impl Metadata {
 
     /// Whether there is no value.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.arena.as_ref().is_none_or(|arena| arena.is_empty())
     }
@@ -248,12 +249,15 @@ impl Metadata {
     }
 
     /// Takes everything out. Memory that nobody shares is kept for the next entries.
+    #[inline]
     pub fn clear(&mut self) {
-        let Some(shared) = &mut self.arena else { return };
-        if shared.is_empty() {
-            return;
+        if !self.is_empty() {
+            self.clear_some();
         }
-        match Arc::get_mut(shared) {
+    }
+
+    fn clear_some(&mut self) {
+        match self.arena.as_mut().and_then(Arc::get_mut) {
             Some(arena) => arena.clear(),
             None => self.arena = None,
         }

@@ -191,6 +191,7 @@ impl<C: Classifier> Connection<C> {
     }
 
     /// The application consumed `len` octets of DATA on this stream.
+    #[inline]
     pub fn release_capacity(&mut self, key: StreamKey, len: usize) {
         let Some(stream) = self.store.get_mut(key) else { return };
         let len = u32::try_from(len).unwrap_or(u32::MAX).min(stream.retained_len);
@@ -200,14 +201,26 @@ impl<C: Classifier> Connection<C> {
         let update = if stream.state.can_receive() { stream.receive_window.take_update() } else { None };
         self.give_back(len);
         if let Some(increment) = update {
-            write_window_update(self.output.tail(), key.id, increment);
-            self.probe();
+            self.announce_window(key, increment);
         }
     }
 
+    #[inline(never)]
+    fn announce_window(&mut self, key: StreamKey, increment: u32) {
+        write_window_update(self.output.tail(), key.id, increment);
+        self.probe();
+    }
+
     /// Octets left the byte ledger.
+    #[inline]
     pub(super) fn give_back(&mut self, len: u32) {
         self.retained_len = self.retained_len.saturating_sub(len as usize);
+        if self.withheld_len > 0 {
+            self.give_back_withheld(len);
+        }
+    }
+
+    fn give_back_withheld(&mut self, len: u32) {
         let owed = self.withheld_len.min(len);
         self.withheld_len -= owed;
         self.receive_window.consume(owed);

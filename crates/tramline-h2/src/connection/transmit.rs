@@ -21,19 +21,35 @@ pub(super) const BATCH_LEN: usize = 64 * 1024;
 impl<C: Classifier> Connection<C> {
     /// Everything that may go out now. The driver writes it, and tells how much by
     /// [`advance_output`](Self::advance_output).
+    #[inline]
     pub fn poll_output(&mut self, now: Duration) -> &mut Output {
         self.now = now;
-        if !self.is_failed() {
-            self.write_connection_window();
-            self.write_data();
+        if self.receive_window.is_update_due() || !self.schedule.is_empty() {
+            self.write_more();
         }
         if !self.output.is_empty() && !self.timers.is_set(Timer::WriteStall) {
             self.timers.set(Timer::WriteStall, now + self.config.limits.write_stall_timeout);
         }
-        if self.queued_len > 0 && self.role == Role::Server && !self.timers.is_set(Timer::WindowStall) {
-            self.timers.set(Timer::WindowStall, now + self.config.limits.window_stall_timeout);
+        if self.queued_len > 0 {
+            self.watch_windows();
         }
         &mut self.output
+    }
+
+    /// Window updates and data, which are not in the output until there is time for them.
+    #[inline(never)]
+    fn write_more(&mut self) {
+        if !self.is_failed() {
+            self.write_connection_window();
+            self.write_data();
+        }
+    }
+
+    /// A server does not wait for ever for the window of what it has to send.
+    fn watch_windows(&mut self) {
+        if self.role == Role::Server && !self.timers.is_set(Timer::WindowStall) {
+            self.timers.set(Timer::WindowStall, self.now + self.config.limits.window_stall_timeout);
+        }
     }
 
     /// The output as it is, for a driver that manages its memory.
@@ -42,6 +58,7 @@ impl<C: Classifier> Connection<C> {
     }
 
     /// `count` octets of the output were written.
+    #[inline]
     pub fn advance_output(&mut self, now: Duration, count: usize) {
         self.now = now;
         self.output.advance(count);

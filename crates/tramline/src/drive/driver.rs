@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -107,6 +107,8 @@ pub(crate) struct Driver<S: Side> {
     is_read_closed: bool,
     /// The owner was woken for a few letters, and let others run first.
     has_waited: bool,
+    /// The waker that was left in the mailbox.
+    parked: Option<Waker>,
 }
 
 impl<S: Side> Driver<S> {
@@ -124,18 +126,23 @@ impl<S: Side> Driver<S> {
             stage: Stage::Open,
             is_read_closed: false,
             has_waited: false,
+            parked: None,
         }
     }
 
-    fn turns(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn turns(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<()> {
         for turn in 0..TURN_COUNT_MAX {
             let now = self.clock.now();
             if let Stage::Lingering { .. } = self.stage {
-                return self.poll_linger(cx, now);
+                return self.poll_linger(cx, now, buffer);
             }
             self.side.handle_turn(now, turn == 0);
-            let mut has_progress = self.take_letters(now);
-            has_progress |= self.poll_read(cx, now);
+            let mut has_progress = self.mailbox.has_some() && self.take_letters(now);
+            has_progress |= self.poll_read(cx, buffer, now);
+            // The turn before wrote what it could, and nothing came since.
+            if turn > 0 && !has_progress && self.is_open() && self.try_park(cx, now) {
+                return Poll::Pending;
+            }
             has_progress |= self.handle_due(now);
             has_progress |= self.poll_flush(cx, now);
             self.check_drained(now);
@@ -166,10 +173,14 @@ impl<S: Side> Driver<S> {
     /// Nothing is to be done now: sets the timer, and opens the mailbox for wakes. False
     /// if something came in between.
     fn try_park(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        let next = [self.engine.poll_timeout(), self.side.next_deadline()].into_iter().flatten().min();
-        !self.timer.poll_at(cx, now, next) && self.mailbox.park(cx)
+        let next = match (self.engine.poll_timeout(), self.side.next_deadline()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        !self.timer.poll_at(cx, now, next) && self.mailbox.park(cx, &mut self.parked)
     }
 
+    #[inline(never)]
     fn take_letters(&mut self, now: Duration) -> bool {
         let mut letters = std::mem::take(&mut self.letters);
         self.mailbox.take(&mut letters);
@@ -184,16 +195,15 @@ impl<S: Side> Driver<S> {
     }
 
     /// One read, and everything that it holds. True if octets came.
-    fn poll_read(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        if !matches!(self.stage, Stage::Open) || self.is_read_closed {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>, now: Duration) -> bool {
+        if !self.is_open() || self.is_read_closed {
             return false;
         }
         if self.engine.is_read_paused() {
             return false;
         }
-        let mut buffer = buffers::take_read();
         let carried = self.carry.len();
-        let has_progress = match self.fill(cx, &mut buffer, carried) {
+        match self.fill(cx, buffer, carried) {
             Poll::Pending => self.resume(cx, now),
             Poll::Ready(Ok(0)) => {
                 self.is_read_closed = true;
@@ -209,9 +219,7 @@ impl<S: Side> Driver<S> {
                 self.close(CloseReason::Io(error), now);
                 true
             }
-        };
-        buffers::give_read(buffer);
-        has_progress
+        }
     }
 
     /// Reads behind what was carried over.
@@ -222,7 +230,9 @@ impl<S: Side> Driver<S> {
         let mut target = ReadBuf::new(&mut buffer[carried..]);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut target))?;
         let len = target.filled().len();
-        buffer[..carried].copy_from_slice(&self.carry);
+        if carried > 0 {
+            buffer[..carried].copy_from_slice(&self.carry);
+        }
         Poll::Ready(Ok(len))
     }
 
@@ -255,7 +265,9 @@ impl<S: Side> Driver<S> {
             }
         }
         self.is_carry_held = self.engine.is_read_paused();
-        self.carry.extend_from_slice(input);
+        if !input.is_empty() {
+            self.carry.extend_from_slice(input);
+        }
         self.side.handle_batch_end(&mut self.engine, now);
     }
 
@@ -270,7 +282,7 @@ impl<S: Side> Driver<S> {
     /// Timers that are due. True if there were any.
     fn handle_due(&mut self, now: Duration) -> bool {
         let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
-        if !matches!(self.stage, Stage::Open) {
+        if !self.is_open() {
             return false;
         }
         let mut has_some = false;
@@ -344,14 +356,18 @@ impl<S: Side> Driver<S> {
         has_some || (!self.engine.is_read_paused() && self.resume(cx, now))
     }
 
+    fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open)
+    }
+
     fn check_drained(&mut self, now: Duration) {
-        if matches!(self.stage, Stage::Open) && self.engine.is_drained() && self.side.is_idle() {
+        if self.is_open() && self.engine.is_drained() && self.side.is_idle() {
             self.close(CloseReason::Drained, now);
         }
     }
 
     fn close(&mut self, reason: CloseReason, now: Duration) {
-        if !matches!(self.stage, Stage::Open) {
+        if !self.is_open() {
             return;
         }
         self.side.handle_close(&reason);
@@ -364,7 +380,7 @@ impl<S: Side> Driver<S> {
     /// The last octets out, then the sending side shut, then input read to its end: a
     /// socket closed with unread input would answer with a reset, and the peer might
     /// never see why.
-    fn poll_linger(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<()> {
+    fn poll_linger(&mut self, cx: &mut Context<'_>, now: Duration, buffer: &mut [u8]) -> Poll<()> {
         let Stage::Lingering { until, is_shut } = &mut self.stage else { return Poll::Ready(()) };
         if self.timer.poll_at(cx, now, Some(*until)) {
             return Poll::Ready(());
@@ -382,21 +398,17 @@ impl<S: Side> Driver<S> {
                 _ => return Poll::Ready(()),
             }
         }
-        self.poll_discard(cx)
+        self.poll_discard(cx, buffer)
     }
 
-    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut buffer = buffers::take_read();
-        let outcome = loop {
-            let mut target = ReadBuf::new(&mut buffer);
-            match Pin::new(&mut self.io).poll_read(cx, &mut target) {
-                Poll::Ready(Ok(())) if !target.filled().is_empty() => {}
-                Poll::Ready(_) => break Poll::Ready(()),
-                Poll::Pending => break Poll::Pending,
+    fn poll_discard(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<()> {
+        loop {
+            let mut target = ReadBuf::new(buffer);
+            match ready!(Pin::new(&mut self.io).poll_read(cx, &mut target)) {
+                Ok(()) if !target.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
             }
-        };
-        buffers::give_read(buffer);
-        outcome
+        }
     }
 }
 
@@ -420,9 +432,11 @@ impl<S: Side> Future for Driver<S> {
         if self.waits_for_others(cx) {
             return Poll::Pending;
         }
+        let mut buffer = buffers::take_read();
         self.lend_memory();
-        let polled = self.turns(cx);
+        let polled = self.turns(cx, &mut buffer);
         self.return_memory();
+        buffers::give_read(buffer);
         if self.side.take_spawned() && polled.is_pending() {
             // A task that was just spawned runs next on this thread, and tokio wakes no other
             // thread for it. If it keeps the thread, the connection must be able to go on
@@ -435,7 +449,7 @@ impl<S: Side> Future for Driver<S> {
 
 impl<S: Side> Drop for Driver<S> {
     fn drop(&mut self) {
-        if matches!(self.stage, Stage::Open) {
+        if self.is_open() {
             self.side.handle_close(&CloseReason::Aborted);
         }
     }

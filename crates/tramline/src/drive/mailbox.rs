@@ -18,6 +18,8 @@ pub(crate) struct Mailbox<L> {
     contents: LeafLock<Contents<L>>,
     /// There may be letters: the owner need not take the lock to find that there are none.
     has_some: AtomicBool,
+    /// The owner's waker is in the box.
+    has_owner: AtomicBool,
 }
 
 impl<L> std::fmt::Debug for Mailbox<L> {
@@ -29,7 +31,7 @@ impl<L> std::fmt::Debug for Mailbox<L> {
 impl<L> Default for Mailbox<L> {
     fn default() -> Self {
         let contents = LeafLock::new(Contents { letters: Vec::new(), owner: None, is_closed: false });
-        Mailbox { contents, has_some: AtomicBool::new(false) }
+        Mailbox { contents, has_some: AtomicBool::new(false), has_owner: AtomicBool::new(false) }
     }
 }
 
@@ -48,6 +50,7 @@ impl<L> Mailbox<L> {
             }
             contents.letters.push(letter);
             self.has_some.store(true, Ordering::Relaxed);
+            self.has_owner.store(false, Ordering::Relaxed);
             contents.owner.take()
         };
         if let Some(owner) = owner {
@@ -61,13 +64,20 @@ impl<L> Mailbox<L> {
         let mut contents = self.contents.lock();
         contents.is_closed = true;
         contents.owner = None;
+        self.has_owner.store(false, Ordering::Relaxed);
         std::mem::take(&mut contents.letters)
+    }
+
+    /// There may be letters. One that is missed here is found before the owner parks, or
+    /// wakes it.
+    #[inline]
+    pub(crate) fn has_some(&self) -> bool {
+        self.has_some.load(Ordering::Relaxed)
     }
 
     /// Swaps the waiting letters into `taken`, which is empty.
     pub(crate) fn take(&self, taken: &mut Vec<L>) {
-        // A letter that is missed here is found before the owner parks, under the lock.
-        if self.has_some.load(Ordering::Relaxed) {
+        if self.has_some() {
             let mut contents = self.contents.lock();
             std::mem::swap(&mut contents.letters, taken);
             self.has_some.store(false, Ordering::Relaxed);
@@ -76,15 +86,29 @@ impl<L> Mailbox<L> {
 
     /// Letters wait, but no more than `count_max`.
     pub(crate) fn has_few(&self, count_max: usize) -> bool {
-        self.has_some.load(Ordering::Relaxed) && (1..=count_max).contains(&self.contents.lock().letters.len())
+        self.has_some() && (1..=count_max).contains(&self.contents.lock().letters.len())
     }
 
-    /// The owner is about to park. False if a letter came in between.
-    pub(crate) fn park(&self, cx: &Context<'_>) -> bool {
+    /// The owner is about to park, and was woken by `parked` before. False if a letter came
+    /// in between.
+    ///
+    /// A waker that no letter took since is still in the box, and the lock is not needed: a
+    /// letter that is not seen here takes it, and wakes the owner.
+    #[inline]
+    pub(crate) fn park(&self, cx: &Context<'_>, parked: &mut Option<Waker>) -> bool {
+        let is_there = self.has_owner.load(Ordering::Relaxed)
+            && !self.has_some()
+            && parked.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        is_there || self.leave_waker(cx, parked)
+    }
+
+    fn leave_waker(&self, cx: &Context<'_>, parked: &mut Option<Waker>) -> bool {
         let mut contents = self.contents.lock();
         let is_empty = contents.letters.is_empty();
         if is_empty {
             contents.owner = Some(cx.waker().clone());
+            *parked = contents.owner.clone();
+            self.has_owner.store(true, Ordering::Relaxed);
         }
         is_empty
     }

@@ -66,6 +66,7 @@ pub(crate) fn wrap_into(
 }
 
 /// Appends one envelope to `out`; long pieces go to `splices` with their place in `out`.
+#[inline]
 pub(crate) fn encode_into(
     out: &mut Vec<u8>,
     splices: &mut Splices,
@@ -130,6 +131,7 @@ pub(crate) fn cut(octets: &mut Vec<u8>, splices: Splices) -> Option<Vec<Bytes>> 
 }
 
 /// Decodes one message, decompressing it first if its flag says so.
+#[inline]
 pub(crate) fn decode<T>(
     frame: Frame<'_>,
     compressed: bool,

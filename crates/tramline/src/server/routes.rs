@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tramline_call::codec::{Decode, Encode, Raw};
+use tramline_call::codec::{Decode, Encode, Frame, Raw};
 use tramline_call::{Method, MethodInfo, Status};
 
 use super::intercepted::surround;
@@ -15,7 +15,7 @@ use super::load::Load;
 use super::replies::Replies;
 use super::slot::{BoxSlot, CallParts, CallSlot, Opening, Start, StreamingSlot, UnarySlot};
 use crate::drive::exchange::Exchange;
-use crate::drive::transfer::{self, DecodeFn};
+use crate::drive::transfer;
 use crate::http_door::{HttpHandler, respond};
 use crate::interceptor::{Interceptors, Passage};
 use crate::request::Request;
@@ -111,13 +111,11 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
-        let decode = transfer::decode_fn::<Req, C>();
         let begin = Arc::new(move |Start { opening, parts }: Start<'_>| {
-            let message = one_message(opening, &parts, decode)?;
+            let message = one_message::<Req, C>(opening, &parts)?;
             Ok(handler(service.clone(), parts.request(message)))
         });
-        let encode = transfer::encode_fn::<Res, C>();
-        self.add(method.info(), move || Box::pin(UnarySlot::new(begin.clone(), encode)));
+        self.add(method.info(), move || Box::pin(UnarySlot::<_, _, Res, C>::new(begin.clone())));
     }
 
     /// Adds a method that answers one request with a stream.
@@ -130,9 +128,8 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
-        let decode = transfer::decode_fn::<Req, C>();
         let begin = Arc::new(move |Start { opening, parts }: Start<'_>| {
-            let message = one_message(opening, &parts, decode)?;
+            let message = one_message::<Req, C>(opening, &parts)?;
             let replies = replies::<Res, C>(&parts)?;
             Ok(handler(service.clone(), parts.request(message), replies))
         });
@@ -153,8 +150,7 @@ impl Routes {
             let messages = messages::<Req, C>(&parts)?;
             Ok(handler(service.clone(), parts.request(messages)))
         });
-        let encode = transfer::encode_fn::<Res, C>();
-        self.add(method.info(), move || Box::pin(UnarySlot::new(begin.clone(), encode)));
+        self.add(method.info(), move || Box::pin(UnarySlot::<_, _, Res, C>::new(begin.clone())));
     }
 
     /// Adds a method that streams both ways.
@@ -280,9 +276,11 @@ impl Routes {
     }
 }
 
-fn one_message<T>(opening: Opening<'_>, parts: &CallParts, decode: DecodeFn<T>) -> Result<T, Status> {
+#[inline]
+fn one_message<T, C: Decode<T> + Default>(opening: Opening<'_>, parts: &CallParts) -> Result<T, Status> {
     match opening {
         Opening::Message(frame, compressed) => {
+            let decode = |frame: Frame<'_>, limits| C::default().decode(frame, limits);
             transfer::decode(frame, compressed, parts.encoding, parts.limits, decode)
         }
         Opening::Messages | Opening::Http(_) => Err(Status::internal("a request message is missing")),

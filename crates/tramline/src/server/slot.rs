@@ -1,18 +1,18 @@
 //! Where a handler's future lives: a pinned slot that is used again and again.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
-use tramline_call::codec::{Frame, Limits};
+use tramline_call::codec::{Encode, Frame, Limits};
 use tramline_call::{Encoding, Metadata, Status};
 
 use super::connection::reply::ReplyWriter;
 use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
-use crate::drive::transfer::EncodeFn;
 use crate::drive::transfer::Packing;
 use crate::http_door::HttpOpening;
 use crate::interceptor::CallHooks;
@@ -94,26 +94,26 @@ pub(crate) trait CallSlot: Send {
 pub(crate) type BoxSlot = Pin<Box<dyn CallSlot>>;
 
 pin_project! {
-    /// The future of a handler that returns one reply.
-    pub(crate) struct UnarySlot<B, F, T> {
+    /// The future of a handler that returns one reply, which codec `C` writes.
+    pub(crate) struct UnarySlot<B, F, T, C> {
         begin: Arc<B>,
-        encode: EncodeFn<T>,
         #[pin]
         future: Option<F>,
+        reply: PhantomData<fn(C) -> T>,
     }
 }
 
-impl<B, F, T> UnarySlot<B, F, T> {
-    pub(crate) fn new(begin: Arc<B>, encode: EncodeFn<T>) -> Self {
-        UnarySlot { begin, encode, future: None }
+impl<B, F, T, C> UnarySlot<B, F, T, C> {
+    pub(crate) fn new(begin: Arc<B>) -> Self {
+        UnarySlot { begin, future: None, reply: PhantomData }
     }
 }
 
-impl<B, F, T> CallSlot for UnarySlot<B, F, T>
+impl<B, F, T, C> CallSlot for UnarySlot<B, F, T, C>
 where
     B: Fn(Start<'_>) -> Result<F, Status> + Send + Sync,
     F: Future<Output = Result<Response<T>, Status>> + Send,
-    T: Send,
+    C: Encode<T> + Default,
 {
     fn start(self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status> {
         let mut this = self.project();
@@ -130,8 +130,7 @@ where
         Poll::Ready(outcome.and_then(|response| {
             let is_compressible = response.is_compressible();
             let (message, metadata, trailers) = response.into_parts();
-            let encode = *this.encode;
-            reply.unary(metadata, trailers, is_compressible, |sink| encode(&message, sink))
+            reply.unary(metadata, trailers, is_compressible, |sink| C::default().encode(&message, sink))
         }))
     }
 

@@ -6,7 +6,7 @@ mod link;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tramline_call::Status;
@@ -53,6 +53,8 @@ pub(crate) struct Control {
     balancer: Option<Box<dyn Balancer>>,
     board: Board,
     timer: Timer,
+    /// The waker that was left in the mailbox.
+    parked: Option<Waker>,
     idle_at: Option<Duration>,
     /// Calls begun when idleness was last looked at.
     idle_mark: usize,
@@ -74,6 +76,7 @@ impl Control {
             resolve_at: None,
             balancer: None,
             timer,
+            parked: None,
             idle_at: None,
             idle_mark: 0,
             is_closed: false,
@@ -92,7 +95,7 @@ impl Control {
                 return Poll::Ready(());
             }
             let next = self.next_timeout();
-            if !has_progress && !self.timer.poll_at(cx, now, next) && self.mailbox.park(cx) {
+            if !has_progress && !self.timer.poll_at(cx, now, next) && self.mailbox.park(cx, &mut self.parked) {
                 return Poll::Pending;
             }
         }

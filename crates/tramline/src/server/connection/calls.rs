@@ -124,7 +124,7 @@ impl Call {
 #[derive(Default)]
 pub(super) struct CallTable {
     by_index: Vec<Option<Box<Call>>>,
-    wakers: Vec<Option<CallWaker<Letter>>>,
+    wakers: Vec<WakerPlace>,
     count: usize,
 }
 
@@ -139,24 +139,32 @@ impl CallTable {
     }
 
     /// Makes a call, out of the memory of one that is over.
+    #[inline(always)]
     pub(super) fn insert(&mut self, key: StreamKey, route: u32) -> &mut Call {
         let spare = SPARES.with_borrow_mut(Vec::pop);
         let mut call = spare.unwrap_or_else(|| Box::new(Call::new(key, route)));
         call.key = key;
         call.route = route;
         if self.by_index.len() <= key.index() {
-            self.by_index.resize_with(key.index() + 1, || None);
-            self.wakers.resize_with(key.index() + 1, || None);
+            self.grow(key.index() + 1);
         }
         self.count += 1;
         self.by_index[key.index()].insert(call)
     }
 
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        self.by_index.resize_with(len, || None);
+        self.wakers.resize_with(len, WakerPlace::default);
+    }
+
+    #[inline]
     pub(super) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Call> {
         self.by_index.get_mut(key.index())?.as_deref_mut().filter(|call| call.key == key)
     }
 
     /// Takes a call out of the table.
+    #[inline]
     pub(super) fn remove(&mut self, key: StreamKey) -> Option<Box<Call>> {
         self.get_mut(key)?;
         self.count -= 1;
@@ -174,6 +182,12 @@ impl CallTable {
         if let Stage::Held(slot) = std::mem::replace(&mut call.stage, Stage::Collecting) {
             slots.give(call.route, clear_slot(slot));
         }
+        self.keep(call);
+    }
+
+    /// Keeps the memory of a call that is over, and has no handler.
+    #[inline]
+    pub(super) fn keep(&mut self, mut call: Box<Call>) {
         call.reset();
         SPARES.with_borrow_mut(|spares| {
             if spares.len() < SPARE_CALL_COUNT_MAX {
@@ -187,15 +201,23 @@ impl CallTable {
         self.by_index.get(place as usize)?.as_ref().map(|call| call.key)
     }
 
-    /// A call that is about to be polled, and its waker.
-    pub(super) fn get_with_waker(
-        &mut self,
-        key: StreamKey,
-        mailbox: &Arc<Mailbox<Letter>>,
-    ) -> Option<(&mut Call, &Waker)> {
+    /// A call that is about to be polled, and the place of its waker.
+    #[inline(always)]
+    pub(super) fn get_with_waker(&mut self, key: StreamKey) -> Option<(&mut Call, &mut WakerPlace)> {
         let call = self.by_index.get_mut(key.index())?.as_deref_mut().filter(|call| call.key == key)?;
-        let waker = self.wakers.get_mut(key.index())?;
-        Some((call, waker.get_or_insert_with(|| CallWaker::new(mailbox, key.index() as u32)).arm()))
+        Some((call, self.wakers.get_mut(key.index())?))
+    }
+}
+
+/// Where the waker of all calls at one place of the table is, once there is one.
+#[derive(Default)]
+pub(super) struct WakerPlace(Option<CallWaker<Letter>>);
+
+impl WakerPlace {
+    /// The waker for a poll that begins now.
+    #[inline]
+    pub(super) fn arm(&mut self, key: StreamKey, mailbox: &Arc<Mailbox<Letter>>) -> &Waker {
+        self.0.get_or_insert_with(|| CallWaker::new(mailbox, key.index() as u32)).arm()
     }
 }
 

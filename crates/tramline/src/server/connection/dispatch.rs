@@ -6,7 +6,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,10 +14,12 @@ use tokio::sync::oneshot;
 use tramline_call::{MethodInfo, Status};
 use tramline_h2::StreamKey;
 
+use super::budget::PollBudget;
 use super::calls::{Elsewhere, clear_slot};
 use super::reply::{DetachedReply, ReplyWriter, UnaryReply, Wire};
 use super::{Letter, ServerSide, Stage};
 use crate::classify::Engine;
+use crate::clock::Clock;
 use crate::drive::mailbox::Mailbox;
 use crate::drive::mailbox::WakeLetter;
 use crate::drive::scope::Scope;
@@ -41,11 +43,21 @@ impl SlotPool {
         SlotPool { spares: Vec::new(), route_count }
     }
 
+    #[inline]
     fn take(&mut self, route: u32) -> Option<BoxSlot> {
         self.spares.get_mut(route as usize)?.pop()
     }
 
+    #[inline(always)]
     pub(super) fn give(&mut self, route: u32, slot: BoxSlot) {
+        match self.spares.get_mut(route as usize) {
+            Some(spares) if spares.len() < spares.capacity().min(SPARE_SLOT_COUNT_MAX) => spares.push(slot),
+            _ => self.make_room(route, slot),
+        }
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self, route: u32, slot: BoxSlot) {
         if self.spares.is_empty() {
             self.spares.resize_with(self.route_count, Vec::new);
         }
@@ -58,43 +70,71 @@ impl SlotPool {
 impl ServerSide {
     /// Starts the handler of a call whose request is there, and polls it once.
     pub(super) fn begin(&mut self, engine: &mut Engine, key: StreamKey, opening: Opening<'_>) {
-        let Some(call) = self.calls.get_mut(key) else { return };
-        let Some(route) = self.shared.routes.get(call.route) else { return };
-        let Some(context) = call.context.clone() else { return };
-        let mut slot = self.slots.take(call.route).unwrap_or_else(|| route.slot());
-        let packing = self.shared.packing(call.accept);
+        let ServerSide { calls, slots, shared, budget, clock, mailbox, splices, .. } = self;
+        let Some((call, waker)) = calls.get_with_waker(key) else { return };
+        let Some(route) = shared.routes.get(call.route) else { return };
+        let Some(context) = call.context.as_ref() else { return };
+        let mut slot = slots.take(call.route).unwrap_or_else(|| route.slot());
+        let packing = shared.packing(call.accept);
         let parts = CallParts {
             metadata: call.metadata.clone(),
             extensions: Extensions::default(),
-            context,
+            context: Arc::clone(context),
             exchange: call.exchange.clone(),
             hooks: None,
             encoding: call.encoding,
             was_compressed: matches!(opening, Opening::Message(_, true)),
             packing,
-            limits: self.shared.limits,
+            limits: shared.limits,
         };
         let start = Start { opening, parts };
         // A stream would stay where it is put for all its life: one long batch is no reason.
-        let is_busy = self.budget.is_spent();
-        match route.placement(is_busy && call.exchange.is_none()) {
-            Dispatch::Inline if !is_busy => {
-                call.stage = Stage::Held(slot);
-                self.run(engine, key, Some(start));
+        let is_busy = budget.is_spent();
+        let placement = route.placement(is_busy && call.exchange.is_none());
+        if is_busy || placement != Dispatch::Inline {
+            return self.begin_elsewhere(engine, key, slot, start, placement);
+        }
+        if let Some(exchange) = &call.exchange {
+            exchange.hold_notices();
+        }
+        let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
+        let reply = ReplyWriter::wire(wire, packing, Some(context));
+        let here = Here { route, budget, clock, deadline: call.deadline, waker: waker.arm(key, mailbox), reply };
+        let polled = here.poll(|cx, reply| slot.as_mut().start_and_poll(start, cx, reply));
+        match polled {
+            Poll::Ready(Ok(())) if call.exchange.is_none() => {
+                slots.give(call.route, slot);
+                self.end_answered(engine, key);
             }
-            placement => {
-                let started = {
-                    let _scope = Scope::enter(call.deadline);
-                    catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start)))
-                        .unwrap_or_else(|panic| Err(panicked(&route.method, &*panic)))
-                };
+            polled => {
                 call.stage = Stage::Held(slot);
-                match started {
-                    Ok(()) if placement == Dispatch::Inline => self.mailbox.post(Letter::wake(key.index() as u32)),
-                    Ok(()) => self.detach(key, placement),
-                    Err(status) => self.fail_call(engine, key, status),
-                }
+                self.handle_polled(engine, key, polled);
             }
+        }
+    }
+
+    /// Starts a handler that is not polled now, or not here.
+    #[inline(never)]
+    fn begin_elsewhere(
+        &mut self,
+        engine: &mut Engine,
+        key: StreamKey,
+        mut slot: BoxSlot,
+        start: Start<'_>,
+        placement: Dispatch,
+    ) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let Some(route) = self.shared.routes.get(call.route) else { return };
+        let started = {
+            let _scope = Scope::enter(call.deadline);
+            catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start)))
+                .unwrap_or_else(|panic| Err(panicked(&route.method, &*panic)))
+        };
+        call.stage = Stage::Held(slot);
+        match started {
+            Ok(()) if placement == Dispatch::Inline => self.mailbox.post(Letter::wake(key.index() as u32)),
+            Ok(()) => self.detach(key, placement),
+            Err(status) => self.fail_call(engine, key, status),
         }
     }
 
@@ -119,34 +159,27 @@ impl ServerSide {
             // What the others wrote goes out first.
             return self.mailbox.post(Letter::wake(key.index() as u32));
         }
-        self.run(engine, key, None);
+        self.run(engine, key);
     }
 
-    /// Polls a handler that is here, and starts it first if it is to be started.
-    fn run(&mut self, engine: &mut Engine, key: StreamKey, start: Option<Start<'_>>) {
-        let ServerSide { calls, shared, budget, clock, mailbox, .. } = self;
-        let Some((call, waker)) = calls.get_with_waker(key, mailbox) else { return };
+    /// Polls a handler that is here.
+    fn run(&mut self, engine: &mut Engine, key: StreamKey) {
+        let ServerSide { calls, shared, budget, clock, mailbox, splices, .. } = self;
+        let Some((call, waker)) = calls.get_with_waker(key) else { return };
         let Some(route) = shared.routes.get(call.route) else { return };
         let Stage::Held(slot) = &mut call.stage else { return };
         if let Some(exchange) = &call.exchange {
             exchange.hold_notices();
         }
         let packing = shared.packing(call.accept);
-        let started = budget.start_poll(clock);
-        let polled = {
-            let _scope = Scope::enter(call.deadline);
-            let mut cx = Context::from_waker(waker);
-            let subtype = call.subtype;
-            let wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent };
-            let mut reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
-            let poll = || match start {
-                Some(start) => slot.as_mut().start_and_poll(start, &mut cx, &mut reply),
-                None => slot.as_mut().poll(&mut cx, &mut reply),
-            };
-            catch_unwind(AssertUnwindSafe(poll))
-                .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&route.method, &*panic))))
-        };
-        budget.finish_poll(started, clock, &route.load);
+        let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
+        let reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
+        let here = Here { route, budget, clock, deadline: call.deadline, waker: waker.arm(key, mailbox), reply };
+        let polled = here.poll(|cx, reply| slot.as_mut().poll(cx, reply));
+        self.handle_polled(engine, key, polled);
+    }
+
+    fn handle_polled(&mut self, engine: &mut Engine, key: StreamKey, polled: Poll<Result<(), Status>>) {
         match polled {
             Poll::Pending => self.transfer(engine, key),
             Poll::Ready(outcome) => self.finish(engine, key, outcome),
@@ -190,7 +223,8 @@ impl ServerSide {
         let mut outcome = detached.outcome;
         if let Some(unary) = detached.unary {
             let subtype = call.subtype;
-            let mut wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent };
+            let splices = &mut self.splices;
+            let mut wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent, splices };
             outcome = outcome.and(wire.send_unary(unary, call.context.as_deref()));
         }
         self.finish(engine, key, outcome);
@@ -230,6 +264,15 @@ impl ServerSide {
         }
     }
 
+    /// A call that was answered at once, and whose handler is gone: nobody else has a part of it.
+    #[inline]
+    fn end_answered(&mut self, engine: &mut Engine, key: StreamKey) {
+        if let Some(call) = self.calls.remove(key) {
+            self.calls.keep(call);
+        }
+        engine.forget(key);
+    }
+
     /// Everything is said: the call leaves the table, and its stream the engine.
     fn end_call(&mut self, engine: &mut Engine, key: StreamKey) {
         if let Some(mut call) = self.calls.remove(key) {
@@ -244,6 +287,34 @@ impl ServerSide {
             self.discard(call);
         }
         engine.forget(key);
+    }
+}
+
+/// What surrounds a poll of a handler on the connection's task.
+struct Here<'a> {
+    route: &'a Route,
+    budget: &'a mut PollBudget,
+    clock: &'a Clock,
+    deadline: Option<Duration>,
+    waker: &'a Waker,
+    reply: ReplyWriter<'a>,
+}
+
+impl Here<'_> {
+    #[inline(always)]
+    fn poll(
+        mut self,
+        poll: impl FnOnce(&mut Context<'_>, &mut ReplyWriter<'_>) -> Poll<Result<(), Status>>,
+    ) -> Poll<Result<(), Status>> {
+        let started = self.budget.start_poll(self.clock);
+        let polled = {
+            let _scope = Scope::enter(self.deadline);
+            let mut cx = Context::from_waker(self.waker);
+            catch_unwind(AssertUnwindSafe(|| poll(&mut cx, &mut self.reply)))
+                .unwrap_or_else(|panic| Poll::Ready(Err(panicked(&self.route.method, &*panic))))
+        };
+        self.budget.finish_poll(started, self.clock, &self.route.load);
+        polled
     }
 }
 

@@ -21,6 +21,7 @@ use crate::server::slot::Opening;
 use tramline_call::mapping::CancelReason;
 
 impl ServerSide {
+    #[inline(never)]
     pub(super) fn handle_headers(
         &mut self,
         engine: &mut Engine,
@@ -32,21 +33,28 @@ impl ServerSide {
         if oversize {
             return self.reject(engine, key, header_list_too_long());
         }
-        let block_key = engine.fields().key().copied();
-        let before = self.repeated.take().filter(|before| Some(before.key) == block_key);
-        if let Some(kept) = before.filter(|before| before.is_kept) {
-            self.repeated = before;
-            self.start_call(engine, key, kept.route, None, Opening::Messages, now);
-        } else {
-            let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
-            match self.head.read(fields, self.shared.accept) {
-                Ok(()) => self.start_rpc(engine, key, block_key, before.is_some(), now),
-                Err(Rejection::Http(_)) if self.shared.routes.http_id().is_some() => self.start_http(engine, key, now),
-                Err(rejection) => return self.reject(engine, key, rejection),
-            }
+        let repeated = self.repeated.as_ref().filter(|before| engine.fields().key() == Some(&before.key));
+        match repeated.map(|before| (before.is_kept, before.route)) {
+            Some((true, route)) => self.start_call(engine, key, route, None, Opening::Messages, now),
+            before => self.read_head(engine, key, before.is_some(), now),
         }
         if end_stream {
             self.handle_request_end(engine, key);
+        }
+    }
+
+    /// A head that is not known already. `is_repeated`: it is that of the call before.
+    #[inline(never)]
+    fn read_head(&mut self, engine: &mut Engine, key: StreamKey, is_repeated: bool, now: Duration) {
+        self.repeated = None;
+        let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
+        match self.head.read(fields, self.shared.accept) {
+            Ok(()) => {
+                let block_key = engine.fields().key().copied();
+                self.start_rpc(engine, key, block_key, is_repeated, now);
+            }
+            Err(Rejection::Http(_)) if self.shared.routes.http_id().is_some() => self.start_http(engine, key, now),
+            Err(rejection) => self.reject(engine, key, rejection),
         }
     }
 
@@ -120,6 +128,7 @@ impl ServerSide {
     }
 
     /// Makes a call of the request whose head was read.
+    #[inline(always)]
     fn start_call(
         &mut self,
         engine: &mut Engine,
@@ -138,13 +147,16 @@ impl ServerSide {
             return;
         };
         let kind = method.kind();
-        let timeout = [self.head.timeout(), self.shared.timeout].into_iter().flatten().min();
+        let timeout = match (self.head.timeout(), self.shared.timeout) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
         let deadline = timeout.map(|timeout| now.saturating_add(timeout));
         let streams = !(kind.takes_one_message() && kind.replies_once());
         let call = self.calls.insert(key, route);
         call.place = place.flatten();
         (call.encoding, call.accept, call.subtype) = (self.head.encoding(), self.head.accept(), self.head.subtype());
-        if self.repeated.is_some_and(|repeated| repeated.is_kept) {
+        if self.repeated.as_ref().is_some_and(|repeated| repeated.is_kept) {
             call.metadata = self.head.metadata().clone();
         } else {
             std::mem::swap(&mut call.metadata, self.head.metadata_mut());
@@ -175,6 +187,7 @@ impl ServerSide {
         }
     }
 
+    #[inline(never)]
     pub(super) fn handle_data(&mut self, engine: &mut Engine, key: StreamKey, bytes: &[u8], end_stream: bool) {
         let Some(call) = self.calls.get_mut(key) else {
             engine.release_capacity(key, bytes.len());

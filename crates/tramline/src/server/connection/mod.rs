@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::drive::driver::{CloseReason, Side, Verdict};
 use crate::drive::exchange::{Notice, NoticeBoard};
 use crate::drive::mailbox::{Mailbox, WakeLetter};
+use crate::drive::transfer::Splices;
 use crate::io::ConnectionInfo;
 use budget::PollBudget;
 use calls::{Call, CallTable, Stage};
@@ -58,7 +59,6 @@ impl NoticeBoard for Mailbox<Letter> {
 }
 
 /// A head that a client may send again and again. When it does, it is not read again.
-#[derive(Clone, Copy)]
 struct RepeatedHead {
     key: BlockKey,
     route: u32,
@@ -80,6 +80,8 @@ pub(crate) struct ServerSide {
     budget: PollBudget,
     /// Streaming calls that got messages in this batch.
     touched: Vec<StreamKey>,
+    /// Room for the long pieces of one message; empty between messages.
+    splices: Splices,
     /// No call's deadline is earlier.
     earliest_deadline: Option<Duration>,
     /// A handler was given a task of its own.
@@ -103,8 +105,18 @@ impl ServerSide {
             calls: CallTable::default(),
             budget: PollBudget::default(),
             touched: Vec::new(),
+            splices: Splices::new(),
             earliest_deadline: None,
             has_spawned: false,
+        }
+    }
+
+    #[inline(never)]
+    fn handle_rare_event(&mut self, engine: &mut Engine, event: Event<'_>) {
+        match event {
+            Event::Reset { stream, .. } => self.cancel(engine, stream, CancelReason::Client),
+            Event::Writable { stream } => self.transfer(engine, stream),
+            _ => {}
         }
     }
 
@@ -125,6 +137,7 @@ impl Side for ServerSide {
         self.budget.handle_turn(now, is_first);
     }
 
+    #[inline(always)]
     fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration) {
         match event {
             Event::Headers { stream, end_stream, oversize } => {
@@ -132,9 +145,7 @@ impl Side for ServerSide {
             }
             Event::Data { stream, bytes, end_stream } => self.handle_data(engine, stream, bytes, end_stream),
             Event::Trailers { stream, .. } => self.handle_request_end(engine, stream),
-            Event::Reset { stream, .. } => self.cancel(engine, stream, CancelReason::Client),
-            Event::Writable { stream } => self.transfer(engine, stream),
-            Event::Settled | Event::GoAway { .. } | Event::PingAck { .. } | Event::Ping => {}
+            event => self.handle_rare_event(engine, event),
         }
     }
 
@@ -156,6 +167,9 @@ impl Side for ServerSide {
     }
 
     fn handle_batch_end(&mut self, engine: &mut Engine, _now: Duration) {
+        if self.touched.is_empty() {
+            return;
+        }
         let mut touched = std::mem::take(&mut self.touched);
         for call in touched.drain(..) {
             self.serve_reader(engine, call);

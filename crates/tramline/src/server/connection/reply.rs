@@ -38,6 +38,8 @@ pub(super) struct Wire<'a> {
     pub(super) key: StreamKey,
     pub(super) subtype: Subtype,
     pub(super) head_sent: &'a mut bool,
+    /// Room for the long pieces of a message, of which most have none.
+    pub(super) splices: &'a mut Splices,
 }
 
 enum Target<'a> {
@@ -136,16 +138,13 @@ impl Wire<'_> {
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
     ) -> Result<(), Status> {
-        let sent = self.engine.send_with(self.key, false, |out| {
+        let Wire { engine, splices, .. } = self;
+        let sent = engine.send_with(self.key, false, |out| {
             let start = out.len();
-            let mut splices = Splices::new();
-            encode(out, &mut splices).map_err(Unsent::Failed)?;
-            if splices.is_empty() {
-                return Ok(());
-            }
-            let mut octets = out.split_off(start);
-            splices.iter_mut().for_each(|(at, _)| *at -= start);
-            Err(Unsent::Pieces(cut(&mut octets, splices).unwrap_or_default()))
+            // An encoder that failed or panicked may have left some.
+            splices.clear();
+            encode(out, splices).map_err(Unsent::Failed)?;
+            if splices.is_empty() { Ok(()) } else { Err(Unsent::Pieces(split_off(out, start, splices))) }
         });
         match sent {
             Ok(()) | Err(SendError::Closed) => Ok(()),
@@ -178,6 +177,15 @@ impl Wire<'_> {
         self.send_pieces(reply.pieces);
         self.send_end(&reply.trailers)
     }
+}
+
+/// Takes the message that begins at `start` off `out`, in pieces.
+#[inline(never)]
+fn split_off(out: &mut Vec<u8>, start: usize, splices: &mut Splices) -> Vec<Bytes> {
+    let mut octets = out.split_off(start);
+    let mut splices = std::mem::take(splices);
+    splices.iter_mut().for_each(|(at, _)| *at -= start);
+    cut(&mut octets, splices).unwrap_or_default()
 }
 
 impl ServerSide {
