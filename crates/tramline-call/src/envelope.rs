@@ -56,10 +56,24 @@ struct Prefix {
     len: usize,
 }
 
+/// Memory for long messages that is used again and again, so that each of them does not cost
+/// the page faults of fresh memory.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageMemory {
+    /// An empty vector that holds as many octets, if one lies ready.
+    pub take: fn(len: usize) -> Option<Vec<u8>>,
+    /// A message whose memory comes back when the last handle on it is dropped.
+    pub share: fn(message: Vec<u8>) -> Bytes,
+}
+
+/// A message gets memory that lies ready when one part of so many is there.
+const LENT_FACTOR: usize = 64;
+
 /// Puts messages together from the pieces in which they arrive.
 ///
 /// A message that lies whole in one piece is handed on where it lies. Memory grows with the
-/// octets that came, to at most twice as many, whatever length the peer announced.
+/// octets that came, to at most twice as many, whatever length the peer announced; memory
+/// that lies ready in a [`MessageMemory`] is lent for a part of the message.
 ///
 /// ```
 /// use tramline_call::{Encoding, envelope::Assembler};
@@ -81,9 +95,16 @@ pub struct Assembler {
     prefix: Option<Prefix>,
     /// Octets of a message that is not complete.
     payload: Vec<u8>,
+    memory: Option<&'static MessageMemory>,
 }
 
 impl Assembler {
+    /// Long messages lie in memory that is lent, and given back.
+    #[must_use]
+    pub fn with_memory(memory: &'static MessageMemory) -> Self {
+        Assembler { memory: Some(memory), ..Assembler::default() }
+    }
+
     /// Takes the next message out of `input`; `None` when `input` is used up first.
     /// `encoding` is what the call's `grpc-encoding` says.
     ///
@@ -126,7 +147,11 @@ impl Assembler {
             Frame::Slice(rest)
         } else {
             self.keep(rest, prefix.len);
-            Frame::Shared(Bytes::from(mem::take(&mut self.payload)))
+            let message = mem::take(&mut self.payload);
+            Frame::Shared(match self.memory {
+                Some(memory) => (memory.share)(message),
+                None => Bytes::from(message),
+            })
         };
         self.head_len = 0;
         self.prefix = None;
@@ -169,10 +194,21 @@ impl Assembler {
     fn keep(&mut self, octets: &[u8], message_len: usize) {
         let needed = self.payload.len() + octets.len();
         if needed > self.payload.capacity() {
-            let capacity = message_len.min(needed.max(self.payload.len() * 2));
-            self.payload.reserve_exact(capacity - self.payload.len());
+            self.grow(needed, message_len);
         }
         self.payload.extend_from_slice(octets);
+    }
+
+    #[inline(never)]
+    fn grow(&mut self, needed: usize, message_len: usize) {
+        let memory = self.memory.filter(|_| needed >= message_len / LENT_FACTOR);
+        if let Some(mut lent) = memory.and_then(|memory| (memory.take)(message_len)) {
+            lent.extend_from_slice(&self.payload);
+            self.payload = lent;
+            return;
+        }
+        let capacity = message_len.min(needed.max(self.payload.len() * 2));
+        self.payload.reserve_exact(capacity - self.payload.len());
     }
 
     /// The peer's stream ended.

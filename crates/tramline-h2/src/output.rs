@@ -135,6 +135,11 @@ impl Output {
         self.written_offset + self.len() as u64
     }
 
+    /// Octets behind the last spliced payload.
+    pub(crate) fn tail_len(&self) -> usize {
+        self.tail.len()
+    }
+
     #[inline]
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail

@@ -202,6 +202,8 @@ pub struct Connection<C: Classifier> {
     output: Output,
     /// Answers to frames of the peer's that the output holds, or held not long ago.
     control_unsent: usize,
+    /// The driver could not write all of the output.
+    is_congested: bool,
     /// Where in the output the last of them ends.
     control_end: u64,
 }
@@ -242,6 +244,7 @@ impl<C: Classifier> Connection<C> {
             pending: VecDeque::new(),
             output: Output::default(),
             control_unsent: 0,
+            is_congested: false,
             control_end: 0,
             config,
         };

@@ -14,9 +14,13 @@ use crate::schedule::QUANTUM_LEN;
 use crate::state::Input;
 use crate::timer::Timer;
 
-/// Data is added to the output up to this length, so that the peer works in parallel
+/// Data is copied to the output up to this length, so that the peer works in parallel
 /// and a small message never waits behind more than this.
 pub(super) const BATCH_LEN: usize = 64 * 1024;
+/// Spliced data, which takes no memory here, is added up to this length as long as the driver
+/// could write everything: what it can write, no small message waits for, and each write has
+/// a price of its own, for the kernel and for the peer that is woken.
+const BULK_BATCH_LEN: usize = 256 * 1024;
 
 impl<C: Classifier> Connection<C> {
     /// Everything that may go out now. The driver writes it, and tells how much by
@@ -62,6 +66,7 @@ impl<C: Classifier> Connection<C> {
     pub fn advance_output(&mut self, now: Duration, count: usize) {
         self.now = now;
         self.output.advance(count);
+        self.is_congested = !self.output.is_empty();
         if self.output.written_offset() >= self.control_end {
             self.control_unsent = 0;
         }
@@ -88,7 +93,8 @@ impl<C: Classifier> Connection<C> {
     }
 
     fn write_data(&mut self) {
-        while self.output.len() < BATCH_LEN {
+        let batch_len = if self.is_congested { BATCH_LEN } else { BULK_BATCH_LEN };
+        while self.output.tail_len() < BATCH_LEN && self.output.len() < batch_len {
             let Some(key) = self.schedule.dequeue(&mut self.store) else { return };
             self.write_quantum(key);
         }

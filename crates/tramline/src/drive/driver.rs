@@ -12,6 +12,7 @@ use tramline_h2::{ConnectionError, Event};
 
 use super::buffers;
 use super::mailbox::Mailbox;
+use super::message_memory::Keeper;
 use crate::classify::Engine;
 use crate::clock::{Clock, Timer};
 use crate::io::BoxIo;
@@ -109,6 +110,7 @@ pub(crate) struct Driver<S: Side> {
     has_waited: bool,
     /// The waker that was left in the mailbox.
     parked: Option<Waker>,
+    keeper: Option<Keeper>,
 }
 
 impl<S: Side> Driver<S> {
@@ -127,6 +129,7 @@ impl<S: Side> Driver<S> {
             is_read_closed: false,
             has_waited: false,
             parked: None,
+            keeper: None,
         }
     }
 
@@ -177,7 +180,21 @@ impl<S: Side> Driver<S> {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+        let next = self.appoint_keeper(now, next);
         !self.timer.poll_at(cx, now, next) && self.mailbox.park(cx, &mut self.parked)
+    }
+
+    /// A connection that had long messages may have to see to their memory; `next` is what
+    /// else it has to do.
+    #[inline]
+    fn appoint_keeper(&mut self, now: Duration, next: Option<Duration>) -> Option<Duration> {
+        if self.keeper.is_none() {
+            self.keeper = Keeper::appoint(now);
+        }
+        match &self.keeper {
+            Some(keeper) => Some(next.map_or(keeper.due(), |next| next.min(keeper.due()))),
+            None => next,
+        }
     }
 
     #[inline(never)]
@@ -288,6 +305,10 @@ impl<S: Side> Driver<S> {
         let mut has_some = false;
         if is_due(self.side.next_deadline()) {
             self.side.handle_deadlines(&mut self.engine, now);
+            has_some = true;
+        }
+        if is_due(self.keeper.as_ref().map(Keeper::due)) {
+            self.keeper.take_if(|keeper| !keeper.is_in_use(now));
             has_some = true;
         }
         if is_due(self.engine.poll_timeout()) {

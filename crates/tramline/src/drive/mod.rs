@@ -7,6 +7,7 @@ pub(crate) mod exchange;
 pub(crate) mod inbound;
 pub(crate) mod leaf_lock;
 pub(crate) mod mailbox;
+pub(crate) mod message_memory;
 pub(crate) mod outbound;
 pub(crate) mod scope;
 pub(crate) mod transfer;

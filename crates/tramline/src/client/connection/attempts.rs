@@ -13,6 +13,7 @@ use tramline_h2::{OpenError, Reason, StreamKey};
 use super::{Attempt, ClientSide, Progress};
 use crate::classify::Engine;
 use crate::client::call::{Call, Ticket, cancelled};
+use crate::drive::message_memory;
 
 /// Attempts whose memory a thread keeps for the next ones, on whatever connection.
 const SPARE_ATTEMPT_COUNT_MAX: usize = 256;
@@ -94,7 +95,7 @@ impl ClientSide {
                 key,
                 ticket,
                 progress: Progress::Waiting,
-                assembler: Assembler::default(),
+                assembler: Assembler::with_memory(&message_memory::SHARED),
                 count,
                 encoding: Encoding::Identity,
                 metadata: Metadata::new(),

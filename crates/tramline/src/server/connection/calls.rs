@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tramline_call::cardinality::MessageCount;
@@ -18,6 +19,7 @@ use super::{Letter, SlotPool};
 use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
 use crate::drive::mailbox::{CallWaker, Mailbox};
+use crate::drive::message_memory;
 use crate::server::settings::HandlerPlace;
 use crate::server::slot::BoxSlot;
 
@@ -66,7 +68,7 @@ pub(super) struct Call {
     pub(super) exchange: Option<Arc<Exchange>>,
     pub(super) assembler: Assembler,
     /// A unary request message that came before END_STREAM.
-    pub(super) early_message: Option<(bool, Vec<u8>)>,
+    pub(super) early_message: Option<(bool, Bytes)>,
     /// Messages of the request.
     pub(super) requests: MessageCount,
     pub(super) deadline: Option<Duration>,
@@ -91,7 +93,7 @@ impl Call {
             metadata: Metadata::new(),
             context: None,
             exchange: None,
-            assembler: Assembler::default(),
+            assembler: Assembler::with_memory(&message_memory::SHARED),
             early_message: None,
             requests: MessageCount::of_requests(MethodKind::BidiStreaming),
             deadline: None,

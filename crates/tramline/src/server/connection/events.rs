@@ -213,7 +213,7 @@ impl ServerSide {
         if end_stream {
             return self.begin(engine, key, Opening::Message(message.frame, message.compressed));
         }
-        call.early_message = Some((message.compressed, message.frame.contiguous().to_vec()));
+        call.early_message = Some((message.compressed, message.frame.into_bytes()));
     }
 
     /// END_STREAM without more data, or trailers.
@@ -224,7 +224,7 @@ impl ServerSide {
         }
         match call.early_message.take() {
             Some((compressed, message)) => {
-                self.begin(engine, key, Opening::Message(Frame::Shared(message.into()), compressed));
+                self.begin(engine, key, Opening::Message(Frame::Shared(message), compressed));
             }
             None => self.end_stream_input(engine, key),
         }
