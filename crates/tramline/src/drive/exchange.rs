@@ -275,6 +275,15 @@ impl Exchange {
         std::mem::take(&mut inbound.consumed_len)
     }
 
+    /// The same, and whether the reader waits for it. One that `is_here` does no more: the
+    /// caller runs it itself.
+    pub(crate) fn hand_message(&self, compressed: bool, frame: Frame<'_>, owed: usize, is_here: bool) -> (usize, bool) {
+        let mut inbound = self.inbound.lock();
+        inbound.push(compressed, frame, owed);
+        let is_awaited = if is_here { inbound.excuse_reader() } else { inbound.is_awaited() };
+        (std::mem::take(&mut inbound.consumed_len), is_awaited)
+    }
+
     /// Wakes the reader after a batch.
     pub(crate) fn wake_reader(&self) {
         // The lock is not held while it is woken: a waker may be anybody's.
@@ -282,11 +291,6 @@ impl Exchange {
         if let Some(reader) = reader {
             reader.wake();
         }
-    }
-
-    /// Takes the reader's waker: true if it waits, and the caller will run it itself.
-    pub(crate) fn take_reader(&self) -> bool {
-        self.inbound.lock().take_reader().is_some()
     }
 
     /// Whether so much is unread that more should wait.
@@ -303,6 +307,17 @@ impl Exchange {
     pub(crate) fn finish_inbound(&self, end: InboundEnd) {
         self.inbound.lock().finish(end);
         self.wake_reader();
+    }
+
+    /// The same; true if the reader waits and `is_here`, where the caller runs it itself.
+    pub(crate) fn finish_inbound_of(&self, end: InboundEnd, is_here: bool) -> bool {
+        if !is_here {
+            self.finish_inbound(end);
+            return false;
+        }
+        let mut inbound = self.inbound.lock();
+        inbound.finish(end);
+        inbound.excuse_reader()
     }
 
     /// The call ended early: both boxes are emptied, and both users told.

@@ -35,7 +35,9 @@ pub(crate) struct Inbound {
     pub(super) head: Option<Metadata>,
     pub(super) encoding: Encoding,
     end: Option<InboundEnd>,
+    /// The waker of the reader that waits, or that waited last.
     reader: Option<Waker>,
+    is_reader_waiting: bool,
     spare: Vec<u8>,
     /// Octets taken and not yet given back to the window.
     pub(super) consumed_len: usize,
@@ -92,7 +94,7 @@ impl Inbound {
             Some(Ok(_)) => Poll::Ready(Ok(Metadata::new())),
             Some(Err(status)) => Poll::Ready(Err(status.clone())),
             None => {
-                self.reader = Some(cx.waker().clone());
+                self.wait(cx);
                 Poll::Pending
             }
         }
@@ -116,8 +118,25 @@ impl Inbound {
         self.end = Some(Err(status));
     }
 
+    fn wait(&mut self, cx: &Context<'_>) {
+        self.is_reader_waiting = true;
+        if !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+            self.reader = Some(cx.waker().clone());
+        }
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        self.is_reader_waiting
+    }
+
+    /// The reader, if it waits, to be woken.
     pub(super) fn take_reader(&mut self) -> Option<Waker> {
-        self.reader.take()
+        if self.excuse_reader() { self.reader.take() } else { None }
+    }
+
+    /// Whether the reader waits; the caller runs it itself. Its waker stays for the next time.
+    pub(super) fn excuse_reader(&mut self) -> bool {
+        std::mem::take(&mut self.is_reader_waiting)
     }
 
     /// The next batch, or the end. `spare` is the memory of a batch that was read.
@@ -134,7 +153,7 @@ impl Inbound {
         if let Some(end) = &self.end {
             return Poll::Ready(Err(end.clone()));
         }
-        self.reader = Some(cx.waker().clone());
+        self.wait(cx);
         Poll::Pending
     }
 }

@@ -19,6 +19,10 @@ pub(crate) fn fit_queue(limits: &mut tramline_h2::Limits) {
 /// Memory that an idle outbox keeps.
 const TAIL_KEPT_LEN_MAX: usize = 4 * 1024;
 
+/// From this length on a tail grows by so many times what is in it.
+const BURST_LEN_MIN: usize = 4 * 1024;
+const BURST_GROWTH: usize = 3;
+
 /// A tail of this length goes out as it is: the engine would not copy it either.
 const TAIL_PIECE_LEN_MIN: usize = 16 * 1024;
 
@@ -77,6 +81,7 @@ impl Outbound {
     }
 
     /// Room for one more message, however long it will be.
+    #[inline]
     pub(super) fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<Result<(), Status>> {
         if let Some(status) = &self.closed {
             return Poll::Ready(Err(status.clone()));
@@ -97,10 +102,17 @@ impl Outbound {
             self.tail.reserve(std::mem::take(&mut self.burst_len));
         }
         let start = self.tail.len();
+        if start >= BURST_LEN_MIN && self.tail.capacity() - start < start / 8 {
+            // A burst: it is likely to go on, and to grow by small steps costs a copy for each.
+            self.tail.reserve((BURST_GROWTH * start).min(OUTBOUND_LEN_MAX.saturating_sub(start)));
+        }
         let mut splices = Splices::new();
         if let Err(status) = encode(&mut self.tail, &mut splices) {
             self.tail.truncate(start);
             return Err(status);
+        }
+        if splices.is_empty() {
+            return Ok(());
         }
         if let Some(pieces) = cut(&mut self.tail, splices) {
             self.pieces_len += pieces.iter().map(Bytes::len).sum::<usize>();

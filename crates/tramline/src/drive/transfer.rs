@@ -77,7 +77,8 @@ pub(crate) fn encode_into(
     out.extend_from_slice(&[0; PREFIX_LEN]);
     let mut sink = Sink::new(out, splices);
     encode(&mut sink)?;
-    let len = out.len() - start - PREFIX_LEN + splices.iter().map(|(_, piece)| piece.len()).sum::<usize>();
+    let spliced_len = if splices.is_empty() { 0 } else { splices.iter().map(|(_, piece)| piece.len()).sum::<usize>() };
+    let len = out.len() - start - PREFIX_LEN + spliced_len;
     check_sent_len(len, packing.message_len_max)?;
     if packing.is_compressed && packing.encoding != Encoding::Identity {
         return compress_tail(out, splices, start, packing.encoding);

@@ -226,7 +226,7 @@ impl ServerSide {
             Some((compressed, message)) => {
                 self.begin(engine, key, Opening::Message(Frame::Shared(message), compressed));
             }
-            None => self.end_stream_input(engine, key),
+            None => self.end_stream_input(key),
         }
     }
 

@@ -15,12 +15,13 @@ impl ServerSide {
         let Some(exchange) = call.exchange.as_ref().filter(|_| !matches!(call.stage, Stage::Leaving)) else {
             return engine.release_capacity(key, bytes.len());
         };
+        let is_here = matches!(call.stage, Stage::Held(_));
         if call.is_http {
-            let consumed = exchange.push_message(false, Frame::Slice(bytes), bytes.len());
+            let (consumed, is_awaited) = exchange.hand_message(false, Frame::Slice(bytes), bytes.len(), is_here);
             engine.release_capacity(key, consumed);
-            return self.after_data(engine, key, end_stream);
+            return self.after_data(engine, key, is_awaited, end_stream);
         }
-        let (mut input, mut consumed) = (bytes, 0);
+        let (mut input, mut consumed, mut is_awaited) = (bytes, 0, false);
         call.owed_len += bytes.len();
         let failure = loop {
             match call.assembler.next(&mut input, call.encoding, self.shared.limits.message_len_max) {
@@ -32,7 +33,9 @@ impl ServerSide {
                     }
                     let owed = call.owed_len - input.len();
                     call.owed_len = input.len();
-                    consumed += exchange.push_message(message.compressed, message.frame, owed);
+                    let (read, waits) = exchange.hand_message(message.compressed, message.frame, owed, is_here);
+                    consumed += read;
+                    is_awaited |= waits;
                 }
             }
         };
@@ -43,37 +46,36 @@ impl ServerSide {
         if let Some(status) = failure {
             return self.fail_call(engine, key, status);
         }
-        self.after_data(engine, key, end_stream);
+        self.after_data(engine, key, is_awaited, end_stream);
     }
 
-    /// The handler may go on at the end of the batch, or now if nothing more comes.
-    fn after_data(&mut self, engine: &mut Engine, key: StreamKey, end_stream: bool) {
-        if end_stream {
-            return self.handle_request_end(engine, key);
-        }
-        if self.touched.last() != Some(&key) {
+    /// A handler that waited for data goes on at the end of the batch.
+    fn after_data(&mut self, engine: &mut Engine, key: StreamKey, is_awaited: bool, end_stream: bool) {
+        if is_awaited && self.touched.last() != Some(&key) {
             self.touched.push(key);
         }
+        if end_stream {
+            self.handle_request_end(engine, key);
+        }
     }
 
-    /// Lets a handler that waits for messages go on: here, if it is here.
+    /// Lets a handler that waited for messages go on: here, if it is here.
     pub(super) fn serve_reader(&mut self, engine: &mut Engine, key: StreamKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
-        let Some(exchange) = &call.exchange else { return };
-        if !matches!(call.stage, Stage::Held(_)) {
-            exchange.wake_reader();
-        } else if exchange.take_reader() {
-            self.poll_call(engine, key);
+        match &call.exchange {
+            Some(exchange) if !matches!(call.stage, Stage::Held(_)) => exchange.wake_reader(),
+            _ => self.poll_call(engine, key),
         }
     }
 
     /// The request stream ended in order.
-    pub(super) fn end_stream_input(&mut self, engine: &mut Engine, key: StreamKey) {
+    pub(super) fn end_stream_input(&mut self, key: StreamKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
-        if let Some(exchange) = &call.exchange {
-            exchange.finish_inbound(Ok(Metadata::new()));
+        let Some(exchange) = &call.exchange else { return };
+        let is_here = matches!(call.stage, Stage::Held(_));
+        if exchange.finish_inbound_of(Ok(Metadata::new()), is_here) {
+            self.touched.push(key);
         }
-        self.serve_reader(engine, key);
     }
 
     /// Takes what waits in a call's outbox to the engine, unless that has enough.
