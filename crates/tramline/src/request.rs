@@ -20,6 +20,10 @@ impl std::fmt::Debug for Extensions {
 }
 
 impl Extensions {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Puts a value in; an earlier one of its type comes out.
     pub fn insert<T: Any + Send + Sync>(&mut self, value: T) -> Option<T> {
         let before = self.remove::<T>();

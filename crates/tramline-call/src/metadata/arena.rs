@@ -92,12 +92,20 @@ impl Arena {
 
     /// The first value of `key` that is text.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
-        let entries = self.entries.iter().filter(|entry| self.is_named(entry, key));
-        entries.flat_map(|entry| self.values_of(entry)).find_map(|(_, value)| value.as_str())
+        if binary::is_binary(key.as_bytes()) {
+            return None;
+        }
+        let mut entries = self.entries.iter().filter(|entry| self.is_named(entry, key));
+        entries.find_map(|entry| core::str::from_utf8(self.slices(entry).1).ok())
     }
 
     fn is_named(&self, entry: &Entry, key: &str) -> bool {
-        entry.name_len as usize == key.len() && self.slices(entry).0.eq_ignore_ascii_case(key.as_bytes())
+        let key = key.as_bytes();
+        if entry.name_len as usize != key.len() {
+            return false;
+        }
+        let name = self.slices(entry).0;
+        name == key || name.eq_ignore_ascii_case(key)
     }
 
     /// Adds an entry whose name is in lower case.
@@ -107,7 +115,7 @@ impl Arena {
 
     /// Adds an entry whose name goes to lower case.
     pub(super) fn push_lowered(&mut self, name: &[u8], value: &[u8]) -> Result<(), MetadataError> {
-        self.push_with(name, |octets| octets.extend_from_slice(value))?;
+        self.push(name, value)?;
         self.lower_last();
         Ok(())
     }
@@ -120,9 +128,11 @@ impl Arena {
     }
 
     fn lower_last(&mut self) {
-        let Some(entry) = self.entries.last() else { return };
+        let Some(entry) = self.entries.last_mut() else { return };
         let octets = self.octets.get_mut(entry.start as usize..).unwrap_or_default();
-        octets.iter_mut().take(entry.name_len as usize).for_each(|octet| octet.make_ascii_lowercase());
+        let name = octets.get_mut(..entry.name_len as usize).unwrap_or_default();
+        name.make_ascii_lowercase();
+        entry.reuse = key::reuse(name);
     }
 
     fn push_with(&mut self, name: &[u8], write_value: impl FnOnce(&mut Vec<u8>)) -> Result<(), MetadataError> {

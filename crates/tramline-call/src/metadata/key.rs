@@ -1,7 +1,6 @@
 //! Which keys there are, and whose they are.
 
 use super::MetadataError;
-use super::binary;
 use crate::FieldReuse;
 
 /// Checks a key that a user sets.
@@ -46,20 +45,14 @@ pub(super) fn is_written(name: &[u8]) -> bool {
     name != b"user-agent"
 }
 
-/// How values of this key come again, unless somebody says otherwise: some are secret, and
-/// some are another with each call, which would push out of a table what is worth its place.
+/// How values of this key, in lower case, come again, unless somebody says otherwise: some
+/// are secret, and some are another with each call, which would push out of a table what is
+/// worth its place.
 pub(super) fn reuse(name: &[u8]) -> FieldReuse {
-    let (known, reuse): (&[u8], _) = match name.len() {
-        6 => (b"cookie", FieldReuse::Secret),
-        10 => (b"set-cookie", FieldReuse::Secret),
-        13 => (b"authorization", FieldReuse::Secret),
-        19 => (b"proxy-authorization", FieldReuse::Secret),
-        11 => (b"traceparent", FieldReuse::Unique),
-        12 => (b"x-request-id", FieldReuse::Unique),
-        _ => (b"", FieldReuse::Repeated),
-    };
-    if binary::is_binary(name) {
-        return FieldReuse::Secret;
+    match name {
+        b"cookie" | b"set-cookie" | b"authorization" | b"proxy-authorization" => FieldReuse::Secret,
+        b"traceparent" | b"x-request-id" => FieldReuse::Unique,
+        [.., b'-', b'b', b'i', b'n'] => FieldReuse::Secret,
+        _ => FieldReuse::Repeated,
     }
-    if name.eq_ignore_ascii_case(known) { reuse } else { FieldReuse::Repeated }
 }

@@ -176,8 +176,7 @@ impl CallHooks {
     }
 
     fn each(&self) -> impl DoubleEndedIterator<Item = (&dyn Erased, &State)> {
-        let count = self.states.len();
-        self.chain.list.iter().map(Box::as_ref).take(count).zip(&self.states)
+        self.chain.list.iter().zip(&self.states).map(|(interceptor, state)| (interceptor.as_ref(), state))
     }
 
     /// Whether messages have to pass.

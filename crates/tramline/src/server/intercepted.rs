@@ -8,26 +8,40 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use pin_project_lite::pin_project;
-use tramline_call::codec::Frame;
-use tramline_call::{Metadata, Status};
+use tramline_call::codec::{Frame, Limits};
+use tramline_call::{Encoding, Metadata, Status};
 
 use super::connection::reply::ReplyWriter;
 use super::held_reply::HeldReply;
 use super::replies::{pass_head, send_through};
-use super::slot::{BoxSlot, CallParts, CallSlot, Opening, Start};
+use super::slot::{BoxSlot, CallSlot, LeftBehind, Opening, Start, StartBody};
+use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
-use crate::drive::transfer;
-use crate::interceptor::{CallHooks, CallSide, CallStart, Interceptors, Verdict};
+use crate::drive::transfer::{self, Packing};
+use crate::interceptor::{CallEnd, CallHooks, CallSide, CallStart, Interceptors, Verdict};
+use crate::request::Extensions;
 use crate::response::Response;
 use crate::streaming::raw;
 
-/// The request's message on its way past the interceptors, and whether it is compressed.
-type EarlyMessage = Option<(Bytes, bool)>;
+/// The request's one message, where interceptors look at it.
+struct EarlyMessage {
+    octets: Bytes,
+    is_compressed: bool,
+    encoding: Encoding,
+    limits: Limits,
+}
+
+/// What interceptors may look at before a handler starts.
+struct StartHead {
+    metadata: Metadata,
+    extensions: Extensions,
+    context: Arc<CallContext>,
+}
 
 /// A call that the interceptors have seen begin.
 struct Opened {
     hooks: Arc<CallHooks>,
-    parts: CallParts,
+    head: StartHead,
     verdict: Result<Begun, Status>,
 }
 
@@ -36,132 +50,105 @@ enum Begun {
     /// The handler starts, with this message if it is not where it was.
     Handler(Option<Bytes>),
     /// One of them answers in its place.
-    Reply(Response<Vec<Bytes>>),
+    Reply(Box<Response<Vec<Bytes>>>),
 }
 
-async fn open(mut hooks: Arc<CallHooks>, mut parts: CallParts, message: EarlyMessage) -> Opened {
-    let verdict = open_parts(&mut hooks, &mut parts, message).await;
-    Opened { hooks, parts, verdict }
-}
-
-async fn open_parts(hooks: &mut Arc<CallHooks>, parts: &mut CallParts, message: EarlyMessage) -> Result<Begun, Status> {
-    // The method as it was called: behind a fallback, that is not the route's.
-    let method = parts.context.method();
-    let (metadata, extensions) = (&mut parts.metadata, &mut parts.extensions);
-    let call = CallStart::new(CallSide::Server, method, metadata, extensions, Some(&parts.context));
-    let own = Arc::get_mut(hooks).ok_or_else(|| Status::internal("another call's interceptors"))?;
-    match own.start(call).await {
+async fn open(mut hooks: Arc<CallHooks>, mut head: StartHead, message: Option<Box<EarlyMessage>>) -> Opened {
+    let verdict = match start(&mut hooks, &mut head).await {
         Verdict::Refuse(status) => Err(status),
-        Verdict::Reply(reply) => Ok(Begun::Reply(reply)),
-        Verdict::Continue => {
-            let Some((octets, is_compressed)) = message else { return Ok(Begun::Handler(None)) };
-            let octets = transfer::decode(Frame::Shared(octets), is_compressed, parts.encoding, parts.limits, raw)?;
-            Ok(Begun::Handler(Some(hooks.request_message(octets).await?)))
-        }
-    }
+        Verdict::Reply(reply) => Ok(Begun::Reply(Box::new(reply))),
+        Verdict::Continue => match message {
+            None => Ok(Begun::Handler(None)),
+            Some(message) => pass_request(*message, &hooks).await,
+        },
+    };
+    Opened { hooks, head, verdict }
+}
+
+async fn start(hooks: &mut Arc<CallHooks>, head: &mut StartHead) -> Verdict {
+    let Some(hooks) = Arc::get_mut(hooks) else {
+        return Verdict::Refuse(Status::internal("another call's interceptors"));
+    };
+    // The method as it was called: behind a fallback, that is not the route's.
+    let StartHead { metadata, extensions, context } = head;
+    hooks.start(CallStart::new(CallSide::Server, context.method(), metadata, extensions, Some(context))).await
+}
+
+async fn pass_request(message: EarlyMessage, hooks: &CallHooks) -> Result<Begun, Status> {
+    let EarlyMessage { octets, is_compressed, encoding, limits } = message;
+    let octets = transfer::decode(Frame::Shared(octets), is_compressed, encoding, limits, raw)?;
+    Ok(Begun::Handler(Some(hooks.request_message(octets).await?)))
 }
 
 /// A call that is about to end.
 struct Closing {
     hooks: Arc<CallHooks>,
-    outcome: Result<Answer, Status>,
-    parts: AnswerParts,
+    outcome: Result<(), Status>,
+    /// Those of a reply.
+    trailers: Metadata,
+    /// A reply's message, where interceptors look at it.
+    message: Option<Bytes>,
 }
 
-/// What answers of streams need.
-struct AnswerParts {
+/// What belongs to a call that answers with a stream.
+struct Stream {
     exchange: Option<Arc<Exchange>>,
-    packing: transfer::Packing,
-}
-
-/// What there is for an answer.
-enum Answer {
-    /// A handler's one reply.
-    Once(HeldReply),
-    /// A handler's replies are on their way.
-    Sent,
-    /// An interceptor's.
-    Made(Response<Vec<Bytes>>),
-}
-
-/// A call whose end the interceptors have seen, and its one reply.
-struct Closed {
-    hooks: Arc<CallHooks>,
-    outcome: Result<Option<HeldReply>, Status>,
-}
-
-async fn close_once(closing: Closing) -> Closed {
-    let Closing { hooks, outcome, parts: _ } = closing;
-    let outcome = match hooks.judge(outcome) {
-        Ok(answer) => pass_answer(answer, &hooks).await,
-        Err(status) => Err(status),
-    };
-    let outcome = end_once(outcome, &hooks).await;
-    Closed { hooks, outcome: outcome.map(Some) }
-}
-
-async fn pass_answer(answer: Answer, hooks: &CallHooks) -> Result<HeldReply, Status> {
-    let mut reply = match answer {
-        Answer::Once(reply) => reply,
-        Answer::Made(reply) => HeldReply::made(reply)?,
-        Answer::Sent => return Err(Status::internal("a handler returned without its reply")),
-    };
-    hooks.response_metadata(&mut reply.metadata);
-    if hooks.sees_messages() {
-        let octets = hooks.response_message(reply.message()).await?;
-        reply.set_message(octets);
-    }
-    Ok(reply)
+    packing: Packing,
+    /// What an interceptor answers in the handler's place.
+    made: Option<Box<Response<Vec<Bytes>>>>,
 }
 
 /// The end of a call that answers once passes.
-async fn end_once(outcome: Result<HeldReply, Status>, hooks: &CallHooks) -> Result<HeldReply, Status> {
-    match outcome {
-        Ok(mut reply) => {
-            let end = hooks.end(Ok(()), std::mem::take(&mut reply.trailers)).await;
-            reply.trailers = end.trailers;
-            end.outcome.map(|()| reply)
-        }
-        Err(status) => {
-            let end = hooks.end(Err(status), Metadata::new()).await;
-            let mut status = match end.outcome {
-                Err(status) => status,
-                Ok(()) => Status::internal("an interceptor made a success of a call that has no reply"),
-            };
-            if !end.trailers.is_empty() {
-                status.metadata_mut().merge(&end.trailers);
-            }
-            Err(status)
+async fn close_once(closing: Closing) -> Closing {
+    let Closing { hooks, mut outcome, mut trailers, mut message } = closing;
+    if let Some(octets) = message.take() {
+        match hooks.response_message(octets).await {
+            Ok(octets) => message = Some(octets),
+            Err(status) => (outcome, trailers) = (Err(status), Metadata::new()),
         }
     }
+    let has_reply = outcome.is_ok();
+    let mut end = hooks.end(outcome, trailers).await;
+    if !has_reply {
+        end.outcome = Err(failure(end.outcome, &end.trailers));
+    }
+    Closing { hooks, outcome: end.outcome, trailers: end.trailers, message }
 }
 
-async fn close_stream(closing: Closing) -> Closed {
-    let Closing { hooks, outcome, parts } = closing;
-    let outcome = end_stream(&hooks, outcome, parts).await;
-    Closed { hooks, outcome: outcome.map(|()| None) }
+/// What the interceptors add to a failure's trailers is part of the failure.
+#[cold]
+fn failure(outcome: Result<(), Status>, trailers: &Metadata) -> Status {
+    let mut status = match outcome {
+        Err(status) => status,
+        Ok(()) => Status::internal("an interceptor made a success of a call that has no reply"),
+    };
+    if !trailers.is_empty() {
+        status.metadata_mut().merge(trailers);
+    }
+    status
 }
 
 /// The end of a call that answers with a stream passes.
-async fn end_stream(hooks: &CallHooks, outcome: Result<Answer, Status>, parts: AnswerParts) -> Result<(), Status> {
-    let Some(exchange) = &parts.exchange else { return outcome.map(|_| ()) };
-    let outcome = match hooks.judge(outcome) {
-        Ok(Answer::Made(reply)) => send_reply(reply, hooks, exchange, parts.packing).await,
-        other => other.map(|_| ()),
-    };
-    if outcome.is_ok() {
-        pass_head(hooks, exchange);
+async fn close_stream(mut closing: Closing, stream: Stream) -> Closing {
+    let Some(exchange) = &stream.exchange else { return closing };
+    let mut outcome = closing.outcome;
+    if let (Ok(()), Some(made)) = (&outcome, stream.made) {
+        outcome = send_reply(*made, &closing.hooks, exchange, stream.packing).await;
     }
-    let end = hooks.end(outcome, exchange.take_trailers()).await;
-    exchange.with_trailers(|trailers| *trailers = end.trailers);
-    end.outcome
+    if outcome.is_ok() {
+        pass_head(&closing.hooks, exchange);
+    }
+    let CallEnd { outcome, trailers } = closing.hooks.end(outcome, exchange.take_trailers()).await;
+    exchange.with_trailers(|of_call| *of_call = trailers);
+    closing.outcome = outcome;
+    closing
 }
 
 async fn send_reply(
     reply: Response<Vec<Bytes>>,
     hooks: &CallHooks,
     exchange: &Exchange,
-    packing: transfer::Packing,
+    packing: Packing,
 ) -> Result<(), Status> {
     let (messages, metadata, trailers) = reply.into_parts();
     exchange.change_head(|head| *head = metadata);
@@ -176,9 +163,9 @@ async fn send_reply(
 pub(super) fn surround(chain: &Arc<Interceptors>, handler: BoxSlot, replies_once: bool) -> BoxSlot {
     let chain = Arc::clone(chain);
     if replies_once {
-        Box::pin(InterceptedSlot::new(chain, handler, open, close_once))
+        Box::pin(InterceptedSlot::new(chain, handler, true, open, |closing, _| close_once(closing)))
     } else {
-        Box::pin(InterceptedSlot::new(chain, handler, open, close_stream))
+        Box::pin(InterceptedSlot::new(chain, handler, false, open, close_stream))
     }
 }
 
@@ -188,6 +175,7 @@ pin_project! {
     struct InterceptedSlot<O, OF, C, CF> {
         chain: Arc<Interceptors>,
         handler: BoxSlot,
+        replies_once: bool,
         open: O,
         close: C,
         #[pin]
@@ -195,37 +183,44 @@ pin_project! {
         #[pin]
         closing: Option<CF>,
         // What the handler of a call that is still opening starts with.
-        waiting: Option<Opening<'static>>,
+        waiting: Option<Box<StartBody<'static>>>,
         hooks: Option<Arc<CallHooks>>,
-        parts: Option<AnswerParts>,
+        // Of a call whose handler runs.
+        stream: Option<Stream>,
+        held: Option<HeldReply>,
     }
 }
 
 impl<O, OF, C, CF> InterceptedSlot<O, OF, C, CF>
 where
-    O: Fn(Arc<CallHooks>, CallParts, EarlyMessage) -> OF + Send,
+    O: Fn(Arc<CallHooks>, StartHead, Option<Box<EarlyMessage>>) -> OF + Send,
     OF: Future<Output = Opened> + Send,
-    C: Fn(Closing) -> CF + Send,
-    CF: Future<Output = Closed> + Send,
+    C: Fn(Closing, Stream) -> CF + Send,
+    CF: Future<Output = Closing> + Send,
 {
-    fn new(chain: Arc<Interceptors>, handler: BoxSlot, open: O, close: C) -> Self {
-        let (hooks, waiting, parts) = (None, None, None);
-        InterceptedSlot { chain, handler, open, close, opening: None, closing: None, waiting, hooks, parts }
+    fn new(chain: Arc<Interceptors>, handler: BoxSlot, replies_once: bool, open: O, close: C) -> Self {
+        InterceptedSlot {
+            chain,
+            handler,
+            replies_once,
+            open,
+            close,
+            opening: None,
+            closing: None,
+            waiting: None,
+            hooks: None,
+            stream: None,
+            held: None,
+        }
     }
 
-    /// The call is shown to the interceptors. What they do not look at comes back.
-    fn open<'a>(self: Pin<&mut Self>, start: Start<'a>) -> Opening<'a> {
+    /// The call is shown to the interceptors, and its message if they look at it.
+    fn open(self: Pin<&mut Self>, metadata: Metadata, context: Arc<CallContext>, body: &mut StartBody<'_>) {
         let mut this = self.project();
-        let Start { opening, parts } = start;
         let hooks = this.hooks.take().unwrap_or_else(|| Arc::new(CallHooks::new(Arc::clone(this.chain))));
-        let (message, opening) = match opening {
-            Opening::Message(frame, is_compressed) if this.chain.sees_messages() => {
-                (Some((frame.into_bytes(), is_compressed)), Opening::Messages)
-            }
-            opening => (None, opening),
-        };
-        this.opening.set(Some((this.open)(hooks, parts, message)));
-        opening
+        let message = if this.chain.sees_messages() { take_message(body) } else { None };
+        let head = StartHead { metadata, extensions: Extensions::default(), context };
+        this.opening.set(Some((this.open)(hooks, head, message)));
     }
 
     fn poll_opening(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Opened> {
@@ -240,28 +235,52 @@ where
     fn begin(
         mut self: Pin<&mut Self>,
         opened: Opened,
-        opening: Opening<'_>,
+        mut body: StartBody<'_>,
         cx: &mut Context<'_>,
         reply: &mut ReplyWriter<'_>,
     ) -> Poll<Result<(), Status>> {
         let this = self.as_mut().project();
-        let Opened { hooks, mut parts, verdict } = opened;
-        *this.parts = Some(AnswerParts { exchange: parts.exchange.clone(), packing: parts.packing });
-        parts.hooks = parts.exchange.is_some().then(|| Arc::clone(&hooks));
+        let Opened { hooks, head, verdict } = opened;
+        let StartHead { metadata, extensions, context } = head;
+        if body.exchange.is_some() || !extensions.is_empty() {
+            let hooks = body.exchange.is_some().then(|| Arc::clone(&hooks));
+            body.left = Some(Box::new(LeftBehind { extensions, hooks }));
+        }
+        *this.stream = Some(Stream { exchange: body.exchange.clone(), packing: body.packing, made: None });
         *this.hooks = Some(hooks);
-        let started = verdict.and_then(|begun| {
-            let opening = match begun {
-                Begun::Handler(None) => opening,
-                Begun::Handler(Some(octets)) => Opening::Message(Frame::Shared(octets), false),
-                Begun::Reply(reply) => return Ok(Some(reply)),
-            };
-            this.handler.as_mut().start(Start { opening, parts }).map(|()| None)
-        });
+        let started = match verdict {
+            Err(status) => Err(status),
+            Ok(Begun::Reply(made)) => return self.answer(made, cx, reply),
+            Ok(Begun::Handler(message)) => {
+                if let Some(octets) = message {
+                    body.opening = Opening::Message(Frame::Shared(octets), false);
+                }
+                this.handler.as_mut().start(Start { metadata, context, body })
+            }
+        };
         match started {
-            Ok(None) => self.poll_handler(cx, reply),
-            Ok(Some(made)) => self.close(Ok(Answer::Made(made)), cx, reply),
+            Ok(()) => self.poll_handler(cx, reply),
             Err(status) => self.close(Err(status), cx, reply),
         }
+    }
+
+    /// An interceptor answers in the handler's place.
+    fn answer(
+        mut self: Pin<&mut Self>,
+        made: Box<Response<Vec<Bytes>>>,
+        cx: &mut Context<'_>,
+        reply: &mut ReplyWriter<'_>,
+    ) -> Poll<Result<(), Status>> {
+        let this = self.as_mut().project();
+        let outcome = if *this.replies_once {
+            HeldReply::made(*made).map(|held| *this.held = Some(held))
+        } else {
+            if let Some(stream) = this.stream {
+                stream.made = Some(made);
+            }
+            Ok(())
+        };
+        self.close(outcome, cx, reply)
     }
 
     fn poll_handler(
@@ -270,23 +289,29 @@ where
         reply: &mut ReplyWriter<'_>,
     ) -> Poll<Result<(), Status>> {
         let this = self.as_mut().project();
-        let mut held = None;
-        let outcome = ready!(this.handler.as_mut().poll(cx, &mut ReplyWriter::held(&mut held)));
-        self.close(outcome.map(|()| held.map_or(Answer::Sent, Answer::Once)), cx, reply)
+        let outcome = ready!(this.handler.as_mut().poll(cx, &mut ReplyWriter::held(this.held)));
+        self.close(outcome, cx, reply)
     }
 
-    /// The call's end is shown to the interceptors.
+    /// The call's end is shown to the interceptors, behind what goes before it.
     fn close(
         mut self: Pin<&mut Self>,
-        outcome: Result<Answer, Status>,
+        outcome: Result<(), Status>,
         cx: &mut Context<'_>,
         reply: &mut ReplyWriter<'_>,
     ) -> Poll<Result<(), Status>> {
         let mut this = self.as_mut().project();
-        let (Some(hooks), Some(parts)) = (this.hooks.take(), this.parts.take()) else {
-            return Poll::Ready(outcome.map(|_| ()));
+        let (Some(hooks), Some(stream)) = (this.hooks.take(), this.stream.take()) else {
+            return Poll::Ready(outcome);
         };
-        this.closing.set(Some((this.close)(Closing { hooks, outcome, parts })));
+        let outcome = hooks.judge(outcome);
+        let mut closing = Closing { hooks, outcome, trailers: Metadata::new(), message: None };
+        if let (Ok(()), Some(held)) = (&closing.outcome, this.held) {
+            closing.hooks.response_metadata(&mut held.metadata);
+            closing.trailers = std::mem::take(&mut held.trailers);
+            closing.message = closing.hooks.sees_messages().then(|| held.message());
+        }
+        this.closing.set(Some((this.close)(closing, stream)));
         self.poll_closing(cx, reply)
     }
 
@@ -297,27 +322,48 @@ where
     ) -> Poll<Result<(), Status>> {
         let mut this = self.project();
         let Some(closing) = this.closing.as_mut().as_pin_mut() else { return Poll::Pending };
-        let Closed { mut hooks, outcome } = ready!(closing.poll(cx));
+        let Closing { mut hooks, outcome, trailers, message } = ready!(closing.poll(cx));
         this.closing.set(None);
         // Somebody may have kept a half of the call; else the next one uses them again.
         *this.hooks = Arc::get_mut(&mut hooks).map(CallHooks::reset).is_some().then_some(hooks);
-        Poll::Ready(match outcome? {
-            Some(held) => held.write(reply),
-            None => Ok(()),
+        let held = this.held.take();
+        Poll::Ready(match (outcome, held) {
+            (Ok(()), Some(mut held)) => {
+                held.trailers = trailers;
+                if let Some(message) = message {
+                    held.set_message(message);
+                }
+                held.write(reply)
+            }
+            (outcome, _) => outcome,
         })
+    }
+}
+
+fn take_message(body: &mut StartBody<'_>) -> Option<Box<EarlyMessage>> {
+    match std::mem::replace(&mut body.opening, Opening::Messages) {
+        Opening::Message(frame, is_compressed) => {
+            let octets = frame.into_bytes();
+            Some(Box::new(EarlyMessage { octets, is_compressed, encoding: body.encoding, limits: body.limits }))
+        }
+        opening => {
+            body.opening = opening;
+            None
+        }
     }
 }
 
 impl<O, OF, C, CF> CallSlot for InterceptedSlot<O, OF, C, CF>
 where
-    O: Fn(Arc<CallHooks>, CallParts, EarlyMessage) -> OF + Send,
+    O: Fn(Arc<CallHooks>, StartHead, Option<Box<EarlyMessage>>) -> OF + Send,
     OF: Future<Output = Opened> + Send,
-    C: Fn(Closing) -> CF + Send,
-    CF: Future<Output = Closed> + Send,
+    C: Fn(Closing, Stream) -> CF + Send,
+    CF: Future<Output = Closing> + Send,
 {
     fn start(mut self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status> {
-        let opening = self.as_mut().open(start).into_owned();
-        *self.project().waiting = Some(opening);
+        let Start { metadata, context, mut body } = start;
+        self.as_mut().open(metadata, context, &mut body);
+        *self.project().waiting = Some(Box::new(body.into_owned()));
         Ok(())
     }
 
@@ -328,11 +374,12 @@ where
         cx: &mut Context<'_>,
         reply: &mut ReplyWriter<'_>,
     ) -> Poll<Result<(), Status>> {
-        let opening = self.as_mut().open(start);
+        let Start { metadata, context, mut body } = start;
+        self.as_mut().open(metadata, context, &mut body);
         match self.as_mut().poll_opening(cx) {
-            Poll::Ready(opened) => self.begin(opened, opening, cx, reply),
+            Poll::Ready(opened) => self.begin(opened, body, cx, reply),
             Poll::Pending => {
-                *self.project().waiting = Some(opening.into_owned());
+                *self.project().waiting = Some(Box::new(body.into_owned()));
                 Poll::Pending
             }
         }
@@ -342,12 +389,14 @@ where
         if self.closing.is_some() {
             return self.poll_closing(cx, reply);
         }
-        if self.opening.is_none() {
+        if self.waiting.is_none() {
             return self.poll_handler(cx, reply);
         }
         let opened = ready!(self.as_mut().poll_opening(cx));
-        let opening = self.as_mut().project().waiting.take().unwrap_or(Opening::Messages);
-        self.begin(opened, opening, cx, reply)
+        match self.as_mut().project().waiting.take() {
+            Some(body) => self.begin(opened, *body, cx, reply),
+            None => Poll::Pending,
+        }
     }
 
     fn clear(self: Pin<&mut Self>) {
@@ -355,7 +404,8 @@ where
         // They go after the handler, also when that panics.
         let _hooks = this.hooks.take();
         *this.waiting = None;
-        *this.parts = None;
+        *this.stream = None;
+        *this.held = None;
         this.opening.set(None);
         this.closing.set(None);
         this.handler.as_mut().clear();

@@ -13,7 +13,7 @@ use tramline_call::{Method, MethodInfo, Status};
 use super::intercepted::surround;
 use super::load::Load;
 use super::replies::Replies;
-use super::slot::{BoxSlot, CallParts, CallSlot, Opening, Start, StreamingSlot, UnarySlot};
+use super::slot::{BoxSlot, CallSlot, Opening, Start, StartBody, StreamingSlot, UnarySlot};
 use crate::drive::exchange::Exchange;
 use crate::drive::transfer;
 use crate::http_door::{HttpHandler, respond};
@@ -111,9 +111,9 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
-        let begin = Arc::new(move |Start { opening, parts }: Start<'_>| {
-            let message = one_message::<Req, C>(opening, &parts)?;
-            Ok(handler(service.clone(), parts.request(message)))
+        let begin = Arc::new(move |start: Start<'_>| {
+            let message = one_message::<Req, C>(&start.body)?;
+            Ok(handler(service.clone(), start.request(message)))
         });
         self.add(method.info(), move || Box::pin(UnarySlot::<_, _, Res, C>::new(begin.clone())));
     }
@@ -128,10 +128,10 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
-        let begin = Arc::new(move |Start { opening, parts }: Start<'_>| {
-            let message = one_message::<Req, C>(opening, &parts)?;
-            let replies = replies::<Res, C>(&parts)?;
-            Ok(handler(service.clone(), parts.request(message), replies))
+        let begin = Arc::new(move |start: Start<'_>| {
+            let message = one_message::<Req, C>(&start.body)?;
+            let replies = replies::<Res, C>(&start.body)?;
+            Ok(handler(service.clone(), start.request(message), replies))
         });
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
     }
@@ -146,9 +146,9 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
-        let begin = Arc::new(move |Start { parts, .. }: Start<'_>| {
-            let messages = messages::<Req, C>(&parts)?;
-            Ok(handler(service.clone(), parts.request(messages)))
+        let begin = Arc::new(move |start: Start<'_>| {
+            let messages = messages::<Req, C>(&start.body)?;
+            Ok(handler(service.clone(), start.request(messages)))
         });
         self.add(method.info(), move || Box::pin(UnarySlot::<_, _, Res, C>::new(begin.clone())));
     }
@@ -163,10 +163,10 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
-        let begin = Arc::new(move |Start { parts, .. }: Start<'_>| {
-            let messages = messages::<Req, C>(&parts)?;
-            let replies = replies::<Res, C>(&parts)?;
-            Ok(handler(service.clone(), parts.request(messages), replies))
+        let begin = Arc::new(move |start: Start<'_>| {
+            let messages = messages::<Req, C>(&start.body)?;
+            let replies = replies::<Res, C>(&start.body)?;
+            Ok(handler(service.clone(), start.request(messages), replies))
         });
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
     }
@@ -185,10 +185,10 @@ impl Routes {
 
     /// Takes requests that are not gRPC.
     pub(crate) fn set_http(&mut self, handler: HttpHandler) {
-        let begin = Arc::new(move |Start { opening, parts }: Start<'_>| {
-            let exchange = exchange_of(&parts)?;
-            let Opening::Http(opening) = opening else { return Err(Status::internal("no HTTP request")) };
-            let pieces = Streaming::new(Arc::clone(&exchange), raw, parts.limits);
+        let begin = Arc::new(move |Start { body, .. }: Start<'_>| {
+            let exchange = exchange_of(&body)?;
+            let Opening::Http(opening) = body.opening else { return Err(Status::internal("no HTTP request")) };
+            let pieces = Streaming::new(Arc::clone(&exchange), raw, body.limits);
             Ok(Box::pin(respond(Arc::clone(&handler), *opening, pieces, exchange)))
         });
         let method = Method::<Bytes, Bytes, Raw>::bidi_streaming(HTTP, Raw);
@@ -277,31 +277,31 @@ impl Routes {
 }
 
 #[inline]
-fn one_message<T, C: Decode<T> + Default>(opening: Opening<'_>, parts: &CallParts) -> Result<T, Status> {
-    match opening {
+fn one_message<T, C: Decode<T> + Default>(body: &StartBody<'_>) -> Result<T, Status> {
+    match &body.opening {
         Opening::Message(frame, compressed) => {
             let decode = |frame: Frame<'_>, limits| C::default().decode(frame, limits);
-            transfer::decode(frame, compressed, parts.encoding, parts.limits, decode)
+            transfer::decode(frame.share(), *compressed, body.encoding, body.limits, decode)
         }
         Opening::Messages | Opening::Http(_) => Err(Status::internal("a request message is missing")),
     }
 }
 
-fn exchange_of(parts: &CallParts) -> Result<Arc<Exchange>, Status> {
-    parts.exchange.clone().ok_or_else(|| Status::internal("a streaming call without its boxes"))
+fn exchange_of(body: &StartBody<'_>) -> Result<Arc<Exchange>, Status> {
+    body.exchange.clone().ok_or_else(|| Status::internal("a streaming call without its boxes"))
 }
 
-fn messages<T, C: Decode<T> + Default>(parts: &CallParts) -> Result<Streaming<T>, Status> {
-    let messages = Streaming::new(exchange_of(parts)?, transfer::decode_fn::<T, C>(), parts.limits);
-    Ok(match parts.hooks.as_ref().filter(|hooks| hooks.sees_messages()) {
+fn messages<T, C: Decode<T> + Default>(body: &StartBody<'_>) -> Result<Streaming<T>, Status> {
+    let messages = Streaming::new(exchange_of(body)?, transfer::decode_fn::<T, C>(), body.limits);
+    Ok(match body.hooks().filter(|hooks| hooks.sees_messages()) {
         Some(hooks) => messages.through(Passage::of_request(Arc::clone(hooks))),
         None => messages,
     })
 }
 
-fn replies<T, C: Encode<T> + Default>(parts: &CallParts) -> Result<Replies<T>, Status> {
-    let replies = Replies::new(exchange_of(parts)?, transfer::encode_fn::<T, C>(), parts.packing);
-    Ok(match &parts.hooks {
+fn replies<T, C: Encode<T> + Default>(body: &StartBody<'_>) -> Result<Replies<T>, Status> {
+    let replies = Replies::new(exchange_of(body)?, transfer::encode_fn::<T, C>(), body.packing);
+    Ok(match body.hooks() {
         Some(hooks) => replies.through(Arc::clone(hooks)),
         None => replies,
     })

@@ -29,34 +29,28 @@ pub(crate) enum Opening<'a> {
     Http(Box<HttpOpening>),
 }
 
-impl Opening<'_> {
-    /// The same in memory of its own.
-    pub(crate) fn into_owned(self) -> Opening<'static> {
-        match self {
-            Opening::Message(frame, is_compressed) => {
-                Opening::Message(Frame::Shared(frame.into_bytes()), is_compressed)
-            }
-            Opening::Messages => Opening::Messages,
-            Opening::Http(opening) => Opening::Http(opening),
-        }
+/// What a handler starts with.
+pub(crate) struct Start<'a> {
+    pub(crate) metadata: Metadata,
+    pub(crate) context: Arc<CallContext>,
+    pub(crate) body: StartBody<'a>,
+}
+
+impl Start<'_> {
+    /// The request, around its message or its messages.
+    pub(crate) fn request<T>(self, message: T) -> Request<T> {
+        let Start { metadata, context, body } = self;
+        let extensions = body.left.map(|left| left.extensions).unwrap_or_default();
+        Request::received(message, metadata, extensions, context).compressed(body.was_compressed)
     }
 }
 
-/// What a handler starts with.
-pub(crate) struct Start<'a> {
+/// The request's messages, and where replies go.
+pub(crate) struct StartBody<'a> {
     pub(crate) opening: Opening<'a>,
-    pub(crate) parts: CallParts,
-}
-
-/// What a handler starts with beside the request's message.
-pub(crate) struct CallParts {
-    pub(crate) metadata: Metadata,
-    pub(crate) extensions: Extensions,
-    pub(crate) context: Arc<CallContext>,
     /// The boxes of a call that streams in either direction.
     pub(crate) exchange: Option<Arc<Exchange>>,
-    /// The interceptors that these boxes' messages pass, if there are any.
-    pub(crate) hooks: Option<Arc<CallHooks>>,
+    pub(crate) left: Option<Box<LeftBehind>>,
     /// How the peer compresses.
     pub(crate) encoding: Encoding,
     /// The one message of the request came compressed.
@@ -65,9 +59,30 @@ pub(crate) struct CallParts {
     pub(crate) limits: Limits,
 }
 
-impl CallParts {
-    pub(crate) fn request<T>(self, message: T) -> Request<T> {
-        Request::received(message, self.metadata, self.extensions, self.context).compressed(self.was_compressed)
+/// What interceptors leave, where they leave anything.
+pub(crate) struct LeftBehind {
+    pub(crate) extensions: Extensions,
+    /// The interceptors themselves, for the messages of a call's boxes.
+    pub(crate) hooks: Option<Arc<CallHooks>>,
+}
+
+impl StartBody<'_> {
+    /// The interceptors that messages in the call's boxes pass.
+    pub(crate) fn hooks(&self) -> Option<&Arc<CallHooks>> {
+        self.left.as_ref()?.hooks.as_ref()
+    }
+
+    /// The same in memory of its own.
+    pub(crate) fn into_owned(self) -> StartBody<'static> {
+        let StartBody { opening, exchange, left, encoding, was_compressed, packing, limits } = self;
+        let opening = match opening {
+            Opening::Message(frame, is_compressed) => {
+                Opening::Message(Frame::Shared(frame.into_bytes()), is_compressed)
+            }
+            Opening::Messages => Opening::Messages,
+            Opening::Http(opening) => Opening::Http(opening),
+        };
+        StartBody { opening, exchange, left, encoding, was_compressed, packing, limits }
     }
 }
 

@@ -24,10 +24,9 @@ use crate::drive::mailbox::Mailbox;
 use crate::drive::mailbox::WakeLetter;
 use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
-use crate::request::Extensions;
 use crate::server::routes::{Dispatch, Route};
 use crate::server::settings::{HandlerPlace, ServerShared};
-use crate::server::slot::{BoxSlot, CallParts, Opening, Start};
+use crate::server::slot::{BoxSlot, Opening, Start, StartBody};
 
 /// Slots of one route that a connection keeps for the next calls.
 const SPARE_SLOT_COUNT_MAX: usize = 8;
@@ -76,18 +75,17 @@ impl ServerSide {
         let Some(context) = call.context.as_ref() else { return };
         let mut slot = slots.take(call.route).unwrap_or_else(|| route.slot());
         let packing = shared.packing(call.accept);
-        let parts = CallParts {
-            metadata: call.metadata.clone(),
-            extensions: Extensions::default(),
-            context: Arc::clone(context),
+        let was_compressed = matches!(opening, Opening::Message(_, true));
+        let body = StartBody {
+            opening,
             exchange: call.exchange.clone(),
-            hooks: None,
+            left: None,
             encoding: call.encoding,
-            was_compressed: matches!(opening, Opening::Message(_, true)),
+            was_compressed,
             packing,
             limits: shared.limits,
         };
-        let start = Start { opening, parts };
+        let start = Start { metadata: call.metadata.clone(), context: Arc::clone(context), body };
         // A stream would stay where it is put for all its life: one long batch is no reason.
         let is_busy = budget.is_spent();
         let placement = route.placement(is_busy && call.exchange.is_none());
