@@ -371,6 +371,7 @@ fn unreadable(name: &[u8]) -> Rejection {
 
 /// Writes a response's head. `subtype` is the request's; `encoding` is how messages that
 /// are marked as compressed will be.
+#[inline(always)]
 pub fn write_head(subtype: Subtype, metadata: &Metadata, encoding: Option<Encoding>, sink: &mut impl FieldSink) {
     write_status_line(200, subtype, sink);
     if let Some(encoding) = encoding {
@@ -379,12 +380,18 @@ pub fn write_head(subtype: Subtype, metadata: &Metadata, encoding: Option<Encodi
     metadata.write_to(sink);
 }
 
+#[inline(always)]
 fn write_status_line(http_status: u16, subtype: Subtype, sink: &mut impl FieldSink) {
     match http_status {
         200 => sink.field(b":status", b"200", FieldReuse::Repeated),
         status => sink.field(b":status", &three_digits(status), FieldReuse::Repeated),
     }
-    subtype.with_content_type(|value| sink.field(b"content-type", value, FieldReuse::Repeated));
+    // Constants, as most clients name no format.
+    if subtype == Subtype::NONE {
+        sink.field(b"content-type", b"application/grpc", FieldReuse::Repeated);
+    } else {
+        subtype.with_content_type(|value| sink.field(b"content-type", value, FieldReuse::Repeated));
+    }
 }
 
 fn three_digits(status: u16) -> [u8; 3] {
@@ -452,17 +459,24 @@ fn encoded_len(character: char) -> usize {
 
 /// Writes a response's trailers; `None` is OK. They follow a head, or, where nothing was
 /// sent yet, stand in one block with it.
+#[inline(always)]
 pub fn write_trailers(status: Option<&Status>, metadata: &Metadata, sink: &mut impl FieldSink) {
-    let code = status.map_or(Code::Ok, Status::code);
-    sink.field(b"grpc-status", code.wire(), FieldReuse::Repeated);
-    if let Some(status) = status {
-        // OK needs no reason, and clients complain about one.
-        if code != Code::Ok {
-            write_reason(status, sink);
-        }
-        status.metadata().write_to(sink);
+    match status {
+        None => sink.field(b"grpc-status", Code::Ok.wire(), FieldReuse::Repeated),
+        Some(status) => write_status(status, sink),
     }
     metadata.write_to(sink);
+}
+
+#[inline(never)]
+fn write_status(status: &Status, sink: &mut impl FieldSink) {
+    let code = status.code();
+    sink.field(b"grpc-status", code.wire(), FieldReuse::Repeated);
+    // OK needs no reason, and clients complain about one.
+    if code != Code::Ok {
+        write_reason(status, sink);
+    }
+    status.metadata().write_to(sink);
 }
 
 fn write_reason(status: &Status, sink: &mut impl FieldSink) {

@@ -41,6 +41,8 @@ impl Classifier for Fields {
 pub(crate) struct EngineFields<'a, 'w>(pub(crate) &'a mut FieldWriter<'w>);
 
 impl FieldSink for EngineFields<'_, '_> {
+    // Where names and values are constants, so is what the encoder derives from them.
+    #[inline(always)]
     fn field(&mut self, name: &[u8], value: &[u8], reuse: FieldReuse) {
         let indexing = match reuse {
             FieldReuse::Repeated => Indexing::Incremental,

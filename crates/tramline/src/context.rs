@@ -47,7 +47,7 @@ impl CallContext {
     }
 
     /// Makes it the context of another call. Its state is that of a new one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn renew(
         &mut self,
         method: &Arc<MethodInfo>,

@@ -248,6 +248,26 @@ impl Metadata {
         }
     }
 
+    /// The same values for somebody else. Where a clone shares the memory already, these
+    /// are no more here: [`clear`](Self::clear) could not keep it anyway.
+    ///
+    /// ```
+    /// use tramline_call::Metadata;
+    ///
+    /// let mut head = Metadata::new();
+    /// head.insert("x-tenant", "blue")?;
+    /// let mut of_call = head.clone();
+    /// assert_eq!(of_call.hand_on().get("x-tenant"), Some("blue"));
+    /// assert!(of_call.is_empty());
+    /// # Ok::<(), tramline_call::MetadataError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn hand_on(&mut self) -> Metadata {
+        let is_alone = self.arena.as_ref().is_some_and(|arena| Arc::strong_count(arena) == 1);
+        if is_alone { self.clone() } else { core::mem::take(self) }
+    }
+
     /// Takes everything out. Memory that nobody shares is kept for the next entries.
     #[inline]
     pub fn clear(&mut self) {

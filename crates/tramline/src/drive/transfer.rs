@@ -105,6 +105,7 @@ fn compress_tail(out: &mut Vec<u8>, splices: &mut Splices, start: usize, encodin
     patch_prefix(out, start, true, len)
 }
 
+#[inline]
 fn patch_prefix(out: &mut [u8], start: usize, compressed: bool, len: usize) -> Result<(), Status> {
     out[start..start + PREFIX_LEN].copy_from_slice(&prefix(compressed, len)?);
     Ok(())

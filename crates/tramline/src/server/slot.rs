@@ -91,6 +91,7 @@ pub(crate) trait CallSlot: Send {
     /// Decodes the request and makes the future.
     fn start(self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status>;
     /// Both, where the request's message still lies in the input.
+    #[inline]
     fn start_and_poll(
         mut self: Pin<&mut Self>,
         start: Start<'_>,

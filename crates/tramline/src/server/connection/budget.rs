@@ -52,6 +52,7 @@ impl PollBudget {
     }
 
     /// A poll is over.
+    #[inline]
     pub(super) fn finish_poll(&mut self, started: Option<Duration>, clock: &Clock, load: &Load) {
         self.poll_count += 1;
         if let Some(started) = started {

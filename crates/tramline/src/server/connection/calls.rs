@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tramline_call::cardinality::MessageCount;
+use tramline_call::codec::Limits;
 use tramline_call::envelope::Assembler;
 use tramline_call::{Encoding, EncodingSet, Metadata, MethodKind, Subtype};
 use tramline_h2::StreamKey;
@@ -20,8 +21,9 @@ use crate::context::CallContext;
 use crate::drive::exchange::Exchange;
 use crate::drive::mailbox::{CallWaker, Mailbox};
 use crate::drive::message_memory;
+use crate::drive::transfer::Packing;
 use crate::server::settings::HandlerPlace;
-use crate::server::slot::BoxSlot;
+use crate::server::slot::{BoxSlot, Opening, Start, StartBody};
 
 /// Finished calls whose memory a thread keeps for the next ones, on whatever connection:
 /// as many as one connection may have at a time.
@@ -104,7 +106,25 @@ impl Call {
         }
     }
 
+    /// What its handler starts with.
+    #[inline(always)]
+    pub(super) fn start<'o>(&mut self, opening: Opening<'o>, packing: Packing, limits: Limits) -> Option<Start<'o>> {
+        let was_compressed = matches!(opening, Opening::Message(_, true));
+        let body = StartBody {
+            opening,
+            exchange: self.exchange.clone(),
+            left: None,
+            encoding: self.encoding,
+            was_compressed,
+            packing,
+            limits,
+        };
+        let context = Arc::clone(self.context.as_ref()?);
+        Some(Start { metadata: self.metadata.hand_on(), context, body })
+    }
+
     /// Gives back all that belongs to one call, and keeps the memory.
+    #[inline]
     fn reset(&mut self) {
         self.metadata.clear();
         // A context in which nothing was left serves the next call, unless somebody kept it.

@@ -26,7 +26,7 @@ use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
 use crate::server::routes::{Dispatch, Route};
 use crate::server::settings::{HandlerPlace, ServerShared};
-use crate::server::slot::{BoxSlot, Opening, Start, StartBody};
+use crate::server::slot::{BoxSlot, Opening};
 
 /// Slots of one route that a connection keeps for the next calls.
 const SPARE_SLOT_COUNT_MAX: usize = 8;
@@ -72,31 +72,20 @@ impl ServerSide {
         let ServerSide { calls, slots, shared, budget, clock, mailbox, splices, .. } = self;
         let Some((call, waker)) = calls.get_with_waker(key) else { return };
         let Some(route) = shared.routes.get(call.route) else { return };
-        let Some(context) = call.context.as_ref() else { return };
-        let mut slot = slots.take(call.route).unwrap_or_else(|| route.slot());
-        let packing = shared.packing(call.accept);
-        let was_compressed = matches!(opening, Opening::Message(_, true));
-        let body = StartBody {
-            opening,
-            exchange: call.exchange.clone(),
-            left: None,
-            encoding: call.encoding,
-            was_compressed,
-            packing,
-            limits: shared.limits,
-        };
-        let start = Start { metadata: call.metadata.clone(), context: Arc::clone(context), body };
         // A stream would stay where it is put for all its life: one long batch is no reason.
         let is_busy = budget.is_spent();
         let placement = route.placement(is_busy && call.exchange.is_none());
         if is_busy || placement != Dispatch::Inline {
-            return self.begin_elsewhere(engine, key, slot, start, placement);
+            return self.begin_elsewhere(engine, key, opening, placement);
         }
+        let mut slot = slots.take(call.route).unwrap_or_else(|| route.slot());
         if let Some(exchange) = &call.exchange {
             exchange.hold_notices();
         }
+        let packing = shared.packing(call.accept);
+        let Some(start) = call.start(opening, packing, shared.limits) else { return };
         let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
-        let reply = ReplyWriter::wire(wire, packing, Some(context));
+        let reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
         let here = Here { route, budget, clock, deadline: call.deadline, waker: waker.arm(key, mailbox), reply };
         let polled = here.poll(|cx, reply| slot.as_mut().start_and_poll(start, cx, reply));
         match polled {
@@ -113,16 +102,12 @@ impl ServerSide {
 
     /// Starts a handler that is not polled now, or not here.
     #[inline(never)]
-    fn begin_elsewhere(
-        &mut self,
-        engine: &mut Engine,
-        key: StreamKey,
-        mut slot: BoxSlot,
-        start: Start<'_>,
-        placement: Dispatch,
-    ) {
+    fn begin_elsewhere(&mut self, engine: &mut Engine, key: StreamKey, opening: Opening<'_>, placement: Dispatch) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some(route) = self.shared.routes.get(call.route) else { return };
+        let mut slot = self.slots.take(call.route).unwrap_or_else(|| route.slot());
+        let packing = self.shared.packing(call.accept);
+        let Some(start) = call.start(opening, packing, self.shared.limits) else { return };
         let started = {
             let _scope = Scope::enter(call.deadline);
             catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start)))

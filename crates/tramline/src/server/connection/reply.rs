@@ -106,6 +106,7 @@ impl<'a> ReplyWriter<'a> {
 }
 
 /// Adds the initial metadata that the handler left in the call's context.
+#[inline]
 fn add_head(context: Option<&CallContext>, metadata: &mut Metadata) {
     if let Some(head) = context.and_then(CallContext::take_head) {
         metadata.merge(&head);
