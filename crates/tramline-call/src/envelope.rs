@@ -1,5 +1,6 @@
 //! The five octets in front of each message (gRPC PROTOCOL-HTTP2, "Length-Prefixed-Message").
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 use core::mem;
@@ -88,12 +89,18 @@ const LENT_FACTOR: usize = 64;
 /// ```
 #[derive(Debug, Default)]
 pub struct Assembler {
+    /// What is there of a message that is not complete. Most messages never are in pieces.
+    partial: Option<Box<Partial>>,
+    memory: Option<&'static MessageMemory>,
+}
+
+#[derive(Debug, Default)]
+struct Partial {
     /// Octets of the prefix, as far as they are there.
     head: [u8; PREFIX_LEN],
     head_len: usize,
     /// The prefix, once it is complete.
     prefix: Option<Prefix>,
-    /// Octets of a message that is not complete.
     payload: Vec<u8>,
     memory: Option<&'static MessageMemory>,
 }
@@ -119,8 +126,7 @@ impl Assembler {
         encoding: Encoding,
         message_len_max: usize,
     ) -> Result<Option<Envelope<'i>>, Status> {
-        if self.head_len == 0
-            && self.prefix.is_none()
+        if self.partial.is_none()
             && let Some(message) = take_whole(input, message_len_max)
         {
             return Ok(Some(Envelope { compressed: false, frame: Frame::Slice(message) }));
@@ -135,52 +141,102 @@ impl Assembler {
         encoding: Encoding,
         message_len_max: usize,
     ) -> Result<Option<Envelope<'i>>, Status> {
-        let Some(prefix) = self.read_prefix(input, encoding, message_len_max)? else { return Ok(None) };
-        let wanted = prefix.len - self.payload.len();
+        if input.is_empty() {
+            return Ok(None);
+        }
+        if self.partial.is_none()
+            && let Some((&head, rest)) = input.split_first_chunk()
+        {
+            let prefix = read_prefix(head, encoding, message_len_max)?;
+            if let Some((message, after)) = rest.split_at_checked(prefix.len) {
+                *input = after;
+                return Ok(Some(Envelope { compressed: prefix.compressed, frame: Frame::Slice(message) }));
+            }
+        }
+        self.go_on(input, encoding, message_len_max)
+    }
+
+    /// Goes on with a message that comes in pieces.
+    fn go_on<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        encoding: Encoding,
+        message_len_max: usize,
+    ) -> Result<Option<Envelope<'i>>, Status> {
+        let memory = self.memory;
+        let partial = self.partial.get_or_insert_with(|| Box::new(Partial { memory, ..Partial::default() }));
+        let Some(prefix) = partial.read_prefix(input, encoding, message_len_max)? else { return Ok(None) };
+        let wanted = prefix.len - partial.payload.len();
         let Some((rest, after)) = input.split_at_checked(wanted) else {
-            self.keep(input, prefix.len);
+            partial.keep(input, prefix.len);
             *input = &[];
             return Ok(None);
         };
         *input = after;
-        let frame = if self.payload.is_empty() {
+        let frame = if partial.payload.is_empty() {
             Frame::Slice(rest)
         } else {
-            self.keep(rest, prefix.len);
-            let message = mem::take(&mut self.payload);
-            Frame::Shared(match self.memory {
+            partial.keep(rest, prefix.len);
+            let message = mem::take(&mut partial.payload);
+            Frame::Shared(match partial.memory {
                 Some(memory) => (memory.share)(message),
                 None => Bytes::from(message),
             })
         };
-        self.head_len = 0;
-        self.prefix = None;
+        self.partial = None;
         Ok(Some(Envelope { compressed: prefix.compressed, frame }))
     }
 
+    /// The peer's stream ended.
+    ///
+    /// # Errors
+    /// INTERNAL: it ended inside a message.
+    pub fn finish(&self) -> Result<(), Status> {
+        self.partial.as_ref().map_or(Ok(()), |partial| Err(partial.cut_short()))
+    }
+
+    /// Octets of an incomplete message that are kept.
+    #[must_use]
+    pub fn pending_len(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.head_len + partial.payload.len())
+    }
+
+    /// Octets of memory that are held for it.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.payload.capacity())
+    }
+
+    /// The length of the message that is being read, once its prefix is there.
+    #[must_use]
+    pub fn announced_len(&self) -> Option<usize> {
+        self.partial.as_ref()?.prefix.map(|prefix| prefix.len)
+    }
+
+    /// Forgets everything, for the next call.
+    #[inline]
+    pub fn reset(&mut self) {
+        self.partial = None;
+    }
+}
+
+impl Partial {
     fn read_prefix(
         &mut self,
         input: &mut &[u8],
         encoding: Encoding,
         message_len_max: usize,
     ) -> Result<Option<Prefix>, Status> {
-        if self.prefix.is_some() {
-            return Ok(self.prefix);
+        if self.prefix.is_none()
+            && let Some(head) = self.take_head(input)
+        {
+            self.prefix = Some(read_prefix(head, encoding, message_len_max)?);
+            self.head_len = 0;
         }
-        let Some(head) = self.take_head(input) else { return Ok(None) };
-        let prefix = parse_prefix(head, encoding)?;
-        check_announced_len(prefix, message_len_max)?;
-        self.prefix = Some(prefix);
-        Ok(Some(prefix))
+        Ok(self.prefix)
     }
 
     fn take_head(&mut self, input: &mut &[u8]) -> Option<[u8; PREFIX_LEN]> {
-        if self.head_len == 0
-            && let Some((head, rest)) = input.split_first_chunk()
-        {
-            *input = rest;
-            return Some(*head);
-        }
         let missing = self.head.get_mut(self.head_len..).unwrap_or_default();
         let taken_len = missing.len().min(input.len());
         let (taken, rest) = input.split_at(taken_len);
@@ -211,49 +267,22 @@ impl Assembler {
         self.payload.reserve_exact(capacity - self.payload.len());
     }
 
-    /// The peer's stream ended.
-    ///
-    /// # Errors
-    /// INTERNAL: it ended inside a message.
-    pub fn finish(&self) -> Result<(), Status> {
+    fn cut_short(&self) -> Status {
         match self.prefix {
-            None if self.head_len == 0 => Ok(()),
-            None => Err(Status::internal("the stream ended inside a message's prefix")),
-            Some(prefix) => Err(Status::internal(format!(
+            None => Status::internal("the stream ended inside a message's prefix"),
+            Some(prefix) => Status::internal(format!(
                 "the stream ended inside a message: {} of {} bytes came",
                 self.payload.len(),
                 prefix.len
-            ))),
+            )),
         }
     }
+}
 
-    /// Octets of an incomplete message that are kept.
-    #[must_use]
-    pub fn pending_len(&self) -> usize {
-        self.head_len + self.payload.len()
-    }
-
-    /// Octets of memory that are held for it.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.payload.capacity()
-    }
-
-    /// The length of the message that is being read, once its prefix is there.
-    #[must_use]
-    pub fn announced_len(&self) -> Option<usize> {
-        self.prefix.map(|prefix| prefix.len)
-    }
-
-    /// Forgets everything, for the next call.
-    #[inline]
-    pub fn reset(&mut self) {
-        self.head_len = 0;
-        self.prefix = None;
-        if self.payload.capacity() > 0 {
-            self.payload = Vec::new();
-        }
-    }
+fn read_prefix(head: [u8; PREFIX_LEN], encoding: Encoding, message_len_max: usize) -> Result<Prefix, Status> {
+    let prefix = parse_prefix(head, encoding)?;
+    check_announced_len(prefix, message_len_max)?;
+    Ok(prefix)
 }
 
 /// Takes a message that is not compressed and lies whole in `input`, as most do; of any

@@ -12,7 +12,7 @@ pub const WINDOW_DEFAULT: u32 = 65_535;
 /// A window of 65,535 of which 60,000 are used, lowered to 16,384, stands at −43,616,
 /// and WINDOW_UPDATE frames must bring it above zero before anything may be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Window(i64);
+pub struct Window(i32);
 
 /// The window would pass 2³¹ − 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +22,7 @@ impl Window {
     /// A window of `len` octets.
     #[must_use]
     pub const fn new(len: u32) -> Self {
-        Window(len as i64)
+        Window(if len > i32::MAX as u32 { i32::MAX } else { len as i32 })
     }
 
     /// Octets that may be sent now; never negative.
@@ -34,7 +34,7 @@ impl Window {
     /// The signed value.
     #[must_use]
     pub const fn value(self) -> i64 {
-        self.0
+        self.0 as i64
     }
 
     /// Whether `len` octets fit.
@@ -45,7 +45,7 @@ impl Window {
 
     /// Takes `len` octets; the caller has checked that they fit.
     pub fn take(&mut self, len: usize) {
-        self.0 -= len as i64;
+        self.0 -= len as i32;
     }
 
     /// WINDOW_UPDATE (RFC 9113 §6.9.1).
@@ -61,11 +61,12 @@ impl Window {
     /// # Errors
     /// [`Overflow`] above 2³¹ − 1.
     pub fn shift(&mut self, delta: i64) -> Result<(), Overflow> {
-        let sum = self.0 + delta;
+        let sum = i64::from(self.0) + delta;
         if sum > WINDOW_MAX {
             return Err(Overflow);
         }
-        self.0 = sum;
+        // No initial window is below zero, so no window is further below it than one is long.
+        self.0 = sum.max(-WINDOW_MAX) as i32;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use bytes::Bytes;
 
@@ -39,34 +40,57 @@ impl FieldList {
 /// Data that waits for window or for its turn.
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
-    chunks: VecDeque<Bytes>,
+    /// In a box: most streams never queue anything.
+    waiting: Option<Box<Waiting>>,
     pub(crate) len: usize,
     /// END_STREAM goes out with the last octet.
     pub(crate) end_stream: bool,
-    pub(crate) trailers: Option<Box<FieldList>>,
+    /// Trailers wait, too.
+    has_trailers: bool,
     /// The producer saw the queue full and wants to be told.
     pub(crate) notify: bool,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    chunks: VecDeque<Bytes>,
+    trailers: Option<Box<FieldList>>,
 }
 
 impl SendQueue {
     pub(crate) fn push(&mut self, chunk: Bytes) {
         self.len += chunk.len();
         if !chunk.is_empty() {
-            self.chunks.push_back(chunk);
+            self.waiting.get_or_insert_default().chunks.push_back(chunk);
         }
     }
 
     /// Takes at most `len_max` octets off the front chunk.
     pub(crate) fn pop(&mut self, len_max: usize) -> Option<Bytes> {
-        let front = self.chunks.front_mut()?;
-        let chunk = if front.len() <= len_max { self.chunks.pop_front()? } else { front.split_to(len_max) };
+        let chunks = &mut self.waiting.as_mut()?.chunks;
+        let front = chunks.front_mut()?;
+        let chunk = if front.len() <= len_max { chunks.pop_front()? } else { front.split_to(len_max) };
         self.len -= chunk.len();
         Some(chunk)
     }
 
+    pub(crate) fn has_trailers(&self) -> bool {
+        self.has_trailers
+    }
+
+    pub(crate) fn set_trailers(&mut self, trailers: Box<FieldList>) {
+        self.waiting.get_or_insert_default().trailers = Some(trailers);
+        self.has_trailers = true;
+    }
+
+    pub(crate) fn take_trailers(&mut self) -> Option<Box<FieldList>> {
+        self.has_trailers = false;
+        self.waiting.as_mut()?.trailers.take()
+    }
+
     /// Something waits: data, END_STREAM or trailers.
     pub(crate) fn is_pending(&self) -> bool {
-        self.len > 0 || self.end_stream || self.trailers.is_some()
+        self.len > 0 || self.end_stream || self.has_trailers
     }
 
     /// Drops what waits.
@@ -82,11 +106,14 @@ impl SendQueue {
     #[inline(never)]
     fn drop_pending(&mut self) {
         const CHUNKS_KEPT_MAX: usize = 8;
-        self.chunks.clear();
-        self.chunks.shrink_to(CHUNKS_KEPT_MAX);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.chunks.clear();
+            waiting.chunks.shrink_to(CHUNKS_KEPT_MAX);
+            waiting.trailers = None;
+        }
         self.len = 0;
         self.end_stream = false;
-        self.trailers = None;
+        self.has_trailers = false;
     }
 }
 
@@ -116,8 +143,8 @@ pub(crate) struct Stream {
     pub(crate) receive_phase: ReceivePhase,
     pub(crate) send_window: Window,
     pub(crate) receive_window: ReceiveWindow,
-    /// What `content-length` still allows (RFC 9113 §8.1.1).
-    pub(crate) content_length_left: Option<u64>,
+    /// One more than what `content-length` still allows (RFC 9113 §8.1.1).
+    content_left: Option<NonZeroU64>,
     /// Octets delivered and not yet released.
     pub(crate) retained_len: u32,
     pub(crate) queue: SendQueue,
@@ -145,7 +172,7 @@ impl Default for Stream {
             receive_phase: ReceivePhase::Head,
             send_window: Window::new(0),
             receive_window: ReceiveWindow::new(0),
-            content_length_left: None,
+            content_left: None,
             retained_len: 0,
             queue: SendQueue::default(),
             place: Place::None,
@@ -177,7 +204,7 @@ impl Stream {
         self.receive_phase = if local { ReceivePhase::Head } else { ReceivePhase::Body };
         self.send_window = Window::new(send_window);
         self.receive_window = ReceiveWindow::new(receive_window);
-        self.content_length_left = None;
+        self.content_left = None;
         self.retained_len = 0;
         self.place = Place::None;
         self.held = true;
@@ -185,6 +212,15 @@ impl Stream {
         self.answered = false;
         self.is_stalling = false;
         self.informational_count = 0;
+    }
+
+    /// What `content-length` still allows, if there was one.
+    pub(crate) fn content_length_left(&self) -> Option<u64> {
+        self.content_left.map(|left| left.get() - 1)
+    }
+
+    pub(crate) fn set_content_length_left(&mut self, len: Option<u64>) {
+        self.content_left = len.and_then(|len| NonZeroU64::new(len.saturating_add(1)));
     }
 
     /// Octets of the queue that the stream's window lets go.

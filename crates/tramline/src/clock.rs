@@ -35,7 +35,8 @@ pub trait TimeSource: Send + Sync + 'static {
 enum Source {
     /// tokio's clock, which tests can pause.
     Runtime,
-    Custom(Arc<dyn TimeSource>),
+    /// Behind one pointer: each call has a clock, and few are custom.
+    Custom(Arc<Box<dyn TimeSource>>),
 }
 
 /// The time of a server or a channel. Cheap to clone.
@@ -60,7 +61,7 @@ impl std::fmt::Debug for Clock {
 impl Clock {
     /// A clock of the caller's own.
     pub fn custom(source: impl TimeSource) -> Self {
-        Clock { source: Source::Custom(Arc::new(source)) }
+        Clock { source: Source::Custom(Arc::new(Box::new(source))) }
     }
 
     /// Time since the clock's epoch. All clocks of the runtime share one epoch.

@@ -1,7 +1,7 @@
 //! What a handler can know of its call.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -12,6 +12,29 @@ use crate::clock::Clock;
 use crate::drive::leaf_lock::LeafLock;
 use crate::io::ConnectionInfo;
 
+/// A time that may be none, without the padding of an `Option<Duration>`.
+#[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed(4))]
+struct Deadline {
+    secs: u64,
+    /// `u32::MAX` if there is none.
+    nanos: u32,
+}
+
+impl Deadline {
+    fn new(at: Option<Duration>) -> Self {
+        match at {
+            Some(at) => Deadline { secs: at.as_secs(), nanos: at.subsec_nanos() },
+            None => Deadline { secs: 0, nanos: u32::MAX },
+        }
+    }
+
+    fn get(self) -> Option<Duration> {
+        (self.nanos != u32::MAX).then(|| Duration::new(self.secs, self.nanos))
+    }
+}
+
+/// What few calls have.
 #[derive(Debug, Default)]
 struct State {
     reason: Option<CancelReason>,
@@ -28,11 +51,13 @@ struct State {
 pub struct CallContext {
     method: Arc<MethodInfo>,
     connection: Arc<ConnectionInfo>,
-    deadline: Option<Duration>,
+    deadline: Deadline,
     clock: Clock,
-    state: LeafLock<State>,
+    state: LeafLock<Option<Box<State>>>,
     /// The state is not as it was made. What few calls have need not be looked for in all.
     is_touched: AtomicBool,
+    /// The one message of the request came compressed.
+    came_compressed: AtomicBool,
 }
 
 impl CallContext {
@@ -42,8 +67,15 @@ impl CallContext {
         deadline: Option<Duration>,
         clock: Clock,
     ) -> Self {
-        let (state, is_touched) = (LeafLock::default(), AtomicBool::new(false));
-        CallContext { method, connection, deadline, clock, state, is_touched }
+        CallContext {
+            method,
+            connection,
+            deadline: Deadline::new(deadline),
+            clock,
+            state: LeafLock::default(),
+            is_touched: AtomicBool::new(false),
+            came_compressed: AtomicBool::new(false),
+        }
     }
 
     /// Makes it the context of another call. Its state is that of a new one.
@@ -64,7 +96,8 @@ impl CallContext {
             self.connection = Arc::clone(connection);
             self.clock = clock.clone();
         }
-        self.deadline = deadline;
+        self.deadline = Deadline::new(deadline);
+        *self.came_compressed.get_mut() = false;
     }
 
     /// Whether nobody left anything in it.
@@ -72,9 +105,9 @@ impl CallContext {
         !self.is_touched.load(Ordering::Acquire)
     }
 
-    fn touch(&self) -> MutexGuard<'_, State> {
+    fn touch<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         self.is_touched.store(true, Ordering::Release);
-        self.state.lock()
+        change(self.state.lock().get_or_insert_default())
     }
 
     /// The method that is called.
@@ -89,26 +122,38 @@ impl CallContext {
 
     /// The time that is left, if the client or the server set a deadline.
     pub fn remaining(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_sub(self.clock.now()))
+        self.deadline.get().map(|deadline| deadline.saturating_sub(self.clock.now()))
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.deadline.get()
+    }
+
+    pub(crate) fn set_came_compressed(&self) {
+        self.came_compressed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn came_compressed(&self) -> bool {
+        self.came_compressed.load(Ordering::Relaxed)
     }
 
     /// Why the call is over, if it is.
     pub fn cancel_reason(&self) -> Option<CancelReason> {
-        self.state.lock().reason
+        self.state.lock().as_ref()?.reason
     }
 
     /// Changes initial metadata of the response that is sent with whatever the handler
     /// answers, a failure included. It must be set before the response begins.
     pub fn with_initial_metadata<R>(&self, change: impl FnOnce(&mut Metadata) -> R) -> R {
         // No lock is held meanwhile: `change` is an application's.
-        let mut head = self.touch().head.take().unwrap_or_default();
+        let mut head = self.touch(|state| state.head.take()).unwrap_or_default();
         let result = change(&mut head);
-        let mut state = self.touch();
-        if let Some(added) = &state.head {
-            head.merge(added);
-        }
-        state.head = Some(head);
-        drop(state);
+        self.touch(|state| {
+            if let Some(added) = &state.head {
+                head.merge(added);
+            }
+            state.head = Some(head);
+        });
         result
     }
 
@@ -116,15 +161,14 @@ impl CallContext {
         if self.is_untouched() {
             return None;
         }
-        self.state.lock().head.take()
+        self.state.lock().as_mut()?.head.take()
     }
 
     /// Waits until the call is over before its handler was: for tasks that the handler
     /// spawned. (The handler's own future is dropped.)
     pub async fn cancelled(&self) -> CancelReason {
         std::future::poll_fn(|cx| {
-            let mut state = self.touch();
-            match state.reason {
+            self.touch(|state| match state.reason {
                 Some(reason) => Poll::Ready(reason),
                 None => {
                     if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -132,17 +176,16 @@ impl CallContext {
                     }
                     Poll::Pending
                 }
-            }
+            })
         })
         .await
     }
 
     pub(crate) fn cancel(&self, reason: CancelReason) {
-        let waiting = {
-            let mut state = self.touch();
+        let waiting = self.touch(|state| {
             state.reason.get_or_insert(reason);
             std::mem::take(&mut state.waiting)
-        };
+        });
         waiting.into_iter().for_each(Waker::wake);
     }
 }

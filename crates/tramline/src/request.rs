@@ -10,44 +10,53 @@ use crate::context::CallContext;
 /// Values that interceptors and handlers pass along beside a message, one of each type.
 #[derive(Default)]
 pub struct Extensions {
-    values: Vec<(TypeId, Box<dyn Any + Send + Sync>)>,
+    /// In a box, as few requests have any.
+    #[allow(clippy::box_collection, reason = "an empty one is a third as wide, in each request")]
+    values: Option<Box<Vec<Entry>>>,
 }
+
+type Entry = (TypeId, Box<dyn Any + Send + Sync>);
 
 impl std::fmt::Debug for Extensions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Extensions({})", self.values.len())
+        write!(f, "Extensions({})", self.entries().len())
     }
 }
 
 impl Extensions {
     pub(crate) fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.entries().is_empty()
+    }
+
+    fn entries(&self) -> &[Entry] {
+        self.values.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// Puts a value in; an earlier one of its type comes out.
     pub fn insert<T: Any + Send + Sync>(&mut self, value: T) -> Option<T> {
         let before = self.remove::<T>();
-        self.values.push((TypeId::of::<T>(), Box::new(value)));
+        self.values.get_or_insert_default().push((TypeId::of::<T>(), Box::new(value)));
         before
     }
 
     /// The value of this type.
     #[must_use]
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
-        let (_, value) = self.values.iter().find(|(id, _)| *id == TypeId::of::<T>())?;
+        let (_, value) = self.entries().iter().find(|(id, _)| *id == TypeId::of::<T>())?;
         value.downcast_ref()
     }
 
     /// The value of this type, to change.
     pub fn get_mut<T: Any + Send + Sync>(&mut self) -> Option<&mut T> {
-        let (_, value) = self.values.iter_mut().find(|(id, _)| *id == TypeId::of::<T>())?;
+        let (_, value) = self.values.as_mut()?.iter_mut().find(|(id, _)| *id == TypeId::of::<T>())?;
         value.downcast_mut()
     }
 
     /// Takes the value of this type out.
     pub fn remove<T: Any + Send + Sync>(&mut self) -> Option<T> {
-        let at = self.values.iter().position(|(id, _)| *id == TypeId::of::<T>())?;
-        self.values.swap_remove(at).1.downcast().ok().map(|value| *value)
+        let values = self.values.as_mut()?;
+        let at = values.iter().position(|(id, _)| *id == TypeId::of::<T>())?;
+        values.swap_remove(at).1.downcast().ok().map(|value| *value)
     }
 }
 
@@ -65,33 +74,29 @@ pub struct Request<T> {
     metadata: Metadata,
     extensions: Extensions,
     context: Option<Arc<CallContext>>,
-    was_compressed: bool,
 }
 
 impl<T> Request<T> {
     /// A request without metadata.
     pub fn new(message: T) -> Self {
-        Request {
-            message,
-            metadata: Metadata::new(),
-            extensions: Extensions::default(),
-            context: None,
-            was_compressed: false,
-        }
+        Request { message, metadata: Metadata::new(), extensions: Extensions::default(), context: None }
     }
 
     pub(crate) fn received(message: T, metadata: Metadata, extensions: Extensions, context: Arc<CallContext>) -> Self {
-        Request { message, metadata, extensions, context: Some(context), was_compressed: false }
+        Request { message, metadata, extensions, context: Some(context) }
     }
 
     pub(crate) fn compressed(self, was_compressed: bool) -> Self {
-        Request { was_compressed, ..self }
+        if let Some(context) = self.context.as_ref().filter(|_| was_compressed) {
+            context.set_came_compressed();
+        }
+        self
     }
 
     /// Whether the message came compressed. A stream of messages says it of each:
     /// [`Streaming::was_compressed`](crate::Streaming::was_compressed).
     pub fn was_compressed(&self) -> bool {
-        self.was_compressed
+        self.context.as_ref().is_some_and(|context| context.came_compressed())
     }
 
     /// The message.
@@ -146,7 +151,6 @@ impl<T> Request<T> {
             metadata: self.metadata,
             extensions: self.extensions,
             context: self.context,
-            was_compressed: self.was_compressed,
         }
     }
 }

@@ -144,7 +144,7 @@ impl<C: Classifier> Connection<C> {
         stream.held = false;
         stream.queue.notify = false;
         let retained_len = core::mem::take(&mut stream.retained_len);
-        let will_end = !stream.local && (stream.queue.end_stream || stream.queue.trailers.is_some());
+        let will_end = !stream.local && (stream.queue.end_stream || stream.queue.has_trailers());
         let (state, local) = (stream.state, stream.local);
         if retained_len > 0 {
             self.give_back(retained_len);

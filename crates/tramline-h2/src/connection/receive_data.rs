@@ -98,13 +98,13 @@ impl<C: Classifier> Connection<C> {
         if stream.receive_phase == ReceivePhase::Head {
             return Err(Violation::Stream(Reason::PROTOCOL_ERROR));
         }
-        if let Some(left) = stream.content_length_left {
+        if let Some(left) = stream.content_length_left() {
             // RFC 9113 §8.1.1: content-length must equal the sum of the payloads.
             let after = left.checked_sub(payload_len as u64).ok_or(Violation::Stream(Reason::PROTOCOL_ERROR))?;
             if end_stream && after != 0 {
                 return Err(Violation::Stream(Reason::PROTOCOL_ERROR));
             }
-            stream.content_length_left = Some(after);
+            stream.set_content_length_left(Some(after));
         }
         stream.state = state;
         if state == State::Closed {

@@ -248,7 +248,7 @@ impl<C: Classifier> Connection<C> {
         if section.content_length.is_some()
             && let Some(stream) = self.store.get_mut(key)
         {
-            stream.content_length_left = section.content_length;
+            stream.set_content_length_left(section.content_length);
         }
         Ok(Some(Event::Headers { stream: key, end_stream, oversize }))
     }
@@ -299,11 +299,11 @@ impl<C: Classifier> Connection<C> {
                 stream.answered = true;
                 // A HEAD request's answer may name a length and have no body; gRPC sends POST
                 // alone, and the driver of anything else sees END_STREAM here.
-                stream.content_length_left = section.content_length.filter(|_| !end_stream);
+                stream.set_content_length_left(section.content_length.filter(|_| !end_stream));
                 Event::Headers { stream: key, end_stream, oversize }
             }
             ReceivePhase::Body => {
-                let is_complete = stream.content_length_left.unwrap_or(0) == 0;
+                let is_complete = stream.content_length_left().unwrap_or(0) == 0;
                 if !end_stream || !is_complete || check_section(fields, Expected::Trailers).is_none() {
                     return self.stream_error(key, Reason::PROTOCOL_ERROR);
                 }

@@ -127,7 +127,7 @@ impl<C: Classifier> Connection<C> {
             }
             let mut list = Box::new(FieldList::default());
             write(&mut FieldWriter::list(&mut list));
-            stream.queue.trailers = Some(list);
+            stream.queue.set_trailers(list);
             self.schedule.enqueue(key, &mut self.store);
             return Ok(());
         }
@@ -144,7 +144,7 @@ impl<C: Classifier> Connection<C> {
             return Err(StreamClosed);
         }
         let stream = self.store.get_mut(key).ok_or(StreamClosed)?;
-        let is_open = stream.state.can_send() && !stream.queue.end_stream && stream.queue.trailers.is_none();
+        let is_open = stream.state.can_send() && !stream.queue.end_stream && !stream.queue.has_trailers();
         if is_open { Ok(stream) } else { Err(StreamClosed) }
     }
 

@@ -122,7 +122,7 @@ impl<C: Classifier> Connection<C> {
         let Some(stream) = self.store.get_mut(key) else { return false };
         let queue = &mut stream.queue;
         let len = queue.len.min(stream.send_window.available()).min(connection_len).min(frame_len_max).min(*grant_len);
-        let ends_here = queue.end_stream && queue.trailers.is_none() && len == queue.len;
+        let ends_here = queue.end_stream && !queue.has_trailers() && len == queue.len;
         if len == 0 && !ends_here {
             return false;
         }
@@ -185,7 +185,7 @@ impl<C: Classifier> Connection<C> {
 
     fn write_trailers(&mut self, key: StreamKey) {
         let Some(stream) = self.store.get_mut(key) else { return };
-        let Some(list) = stream.queue.trailers.take() else { return };
+        let Some(list) = stream.queue.take_trailers() else { return };
         let Ok(state) = stream.state.next(Input::SendHeaders { end_stream: true }) else { return };
         self.write_section(key, true, |fields: &mut FieldWriter<'_>| {
             list.iter().for_each(|(name, value, indexing)| fields.field(name, value, indexing));

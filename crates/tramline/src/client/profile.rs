@@ -53,7 +53,7 @@ impl std::fmt::Debug for Profile {
 impl Profile {
     /// How a call with this encoding writes its messages.
     pub(crate) fn packing(&self, encoding: Encoding) -> Packing {
-        Packing { encoding, is_compressed: encoding != Encoding::Identity, message_len_max: self.sent_message_len_max }
+        Packing::new(encoding, self.sent_message_len_max)
     }
 
     /// The host that TLS asks for: the authority without its port.

@@ -90,7 +90,7 @@ impl Exchange {
             let was_full = inbound.len() >= INBOUND_LEN_FULL;
             let taken = inbound.poll_take(cx, spare);
             let has_room = was_full && inbound.len() < INBOUND_LEN_FULL;
-            (taken, has_room || inbound.consumed_len >= CONSUMED_LEN_MIN)
+            (taken, has_room || inbound.consumed_len as usize >= CONSUMED_LEN_MIN)
         };
         if consumed {
             self.notify(Notice::Consumed);
@@ -106,16 +106,16 @@ impl Exchange {
     /// Changes the initial metadata that the peer sent, if it is there. No lock is held
     /// meanwhile: `change` is an application's.
     pub(crate) fn change_received_head(&self, change: impl FnOnce(&mut Metadata)) {
-        let head = self.inbound.lock().head.take();
+        let head = self.inbound.lock().take_head();
         if let Some(mut head) = head {
             change(&mut head);
-            self.inbound.lock().head = Some(head);
+            self.inbound.lock().put_head(head);
         }
     }
 
     /// Whether the peer's initial metadata is there.
     pub(crate) fn has_received_head(&self) -> bool {
-        self.inbound.lock().head.is_some()
+        self.inbound.lock().has_head
     }
 
     /// How the peer compresses, once that is known.
@@ -151,7 +151,7 @@ impl Exchange {
         if outbound.head_sent {
             return Err(head);
         }
-        outbound.head = Some(head);
+        outbound.head = head;
         Ok(())
     }
 
@@ -163,16 +163,16 @@ impl Exchange {
             if outbound.head_sent {
                 return;
             }
-            outbound.head.take().unwrap_or_default()
+            std::mem::take(&mut outbound.head)
         };
         change(&mut head);
-        self.outbound.lock().head = Some(head);
+        self.outbound.lock().head = head;
     }
 
     /// The head of a response that is plain HTTP. It goes out at once.
     pub(crate) fn send_http_head(&self, head: HttpHead) {
         self.change_outbound(|outbound| {
-            outbound.http_head = Some(Box::new(head));
+            outbound.set_http_head(head);
             outbound.flush_head = true;
         });
     }
@@ -230,11 +230,11 @@ impl Exchange {
         let is_needed = outbound.flush_head || !outbound.is_empty();
         let head = if is_needed && !outbound.head_sent {
             outbound.head_sent = true;
-            Some(outbound.head.take().unwrap_or_default())
+            Some(std::mem::take(&mut outbound.head))
         } else {
             None
         };
-        let http_head = outbound.http_head.take();
+        let http_head = outbound.take_http_head();
         let pieces = outbound.take_pieces();
         let is_finished = outbound.is_finished;
         let (taken, engine_len) = take(Outgoing { head, http_head, pieces, tail: &outbound.tail, is_finished });
@@ -249,7 +249,7 @@ impl Exchange {
     pub(crate) fn take_head(&self) -> Option<Metadata> {
         let mut outbound = self.outbound.lock();
         let was_sent = std::mem::replace(&mut outbound.head_sent, true);
-        (!was_sent).then(|| outbound.head.take().unwrap_or_default())
+        (!was_sent).then(|| std::mem::take(&mut outbound.head))
     }
 
     pub(crate) fn take_trailers(&self) -> Metadata {
@@ -272,7 +272,7 @@ impl Exchange {
     pub(crate) fn push_message(&self, compressed: bool, frame: Frame<'_>, owed: usize) -> usize {
         let mut inbound = self.inbound.lock();
         inbound.push(compressed, frame, owed);
-        std::mem::take(&mut inbound.consumed_len)
+        std::mem::take(&mut inbound.consumed_len) as usize
     }
 
     /// The same, and whether the reader waits for it. One that `is_here` does no more: the
@@ -281,7 +281,7 @@ impl Exchange {
         let mut inbound = self.inbound.lock();
         inbound.push(compressed, frame, owed);
         let is_awaited = if is_here { inbound.excuse_reader() } else { inbound.is_awaited() };
-        (std::mem::take(&mut inbound.consumed_len), is_awaited)
+        (std::mem::take(&mut inbound.consumed_len) as usize, is_awaited)
     }
 
     /// Wakes the reader after a batch.
@@ -300,7 +300,7 @@ impl Exchange {
 
     /// Octets read since the last time, to be given back to the window.
     pub(crate) fn take_consumed(&self) -> usize {
-        std::mem::take(&mut self.inbound.lock().consumed_len)
+        std::mem::take(&mut self.inbound.lock().consumed_len) as usize
     }
 
     /// The peer's side ended.

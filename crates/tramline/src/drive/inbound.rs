@@ -25,22 +25,31 @@ pub(crate) enum Batch {
 /// How the peer's side of the call ended: in order, with its trailers, or not.
 pub(crate) type InboundEnd = Result<Metadata, Status>;
 
+/// Batches that a reader who falls behind, or who gets long messages, has in front of the pack.
+#[derive(Debug, Default)]
+struct Backlog {
+    /// Each with the flow control that the reader gives back when it takes it.
+    batches: VecDeque<(Batch, usize)>,
+    len: usize,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
-    batches: VecDeque<Batch>,
-    /// Octets of flow control that the reader gives back when it takes the front.
-    owed: VecDeque<usize>,
-    len: usize,
+    backlog: Option<Box<Backlog>>,
+    /// The last messages; empty, it is memory for the next.
+    pack: Vec<u8>,
+    /// What the pack cost in flow control.
+    pack_owed: u32,
     /// Initial metadata of a response.
-    pub(super) head: Option<Metadata>,
+    head: Metadata,
+    pub(super) has_head: bool,
     pub(super) encoding: Encoding,
     end: Option<InboundEnd>,
     /// The waker of the reader that waits, or that waited last.
     reader: Option<Waker>,
     is_reader_waiting: bool,
-    spare: Vec<u8>,
     /// Octets taken and not yet given back to the window.
-    pub(super) consumed_len: usize,
+    pub(super) consumed_len: u32,
 }
 
 impl Inbound {
@@ -52,43 +61,51 @@ impl Inbound {
     pub(super) fn push(&mut self, compressed: bool, frame: Frame<'_>, owed: usize) {
         let len = frame.len();
         if len > PACKED_MESSAGE_LEN_MAX {
-            self.len += len;
-            self.batches.push_back(Batch::Single { compressed, message: frame.into_bytes() });
-            self.owed.push_back(owed);
-            return;
+            self.set_pack_aside();
+            return self.put_back(Batch::Single { compressed, message: frame.into_bytes() }, owed);
         }
-        let pack = match self.batches.back_mut() {
-            Some(Batch::Packed(pack)) if pack.len() + len <= PACK_LEN_MAX => {
-                if let Some(before) = self.owed.back_mut() {
-                    *before += owed;
-                }
-                pack
-            }
-            _ => {
-                self.batches.push_back(Batch::Packed(std::mem::take(&mut self.spare)));
-                self.owed.push_back(owed);
-                match self.batches.back_mut() {
-                    Some(Batch::Packed(pack)) => pack,
-                    _ => return,
-                }
-            }
-        };
-        self.len += PACKED_HEAD_LEN + len;
-        pack.push(u8::from(compressed));
-        pack.extend_from_slice(&(len as u32).to_be_bytes());
-        pack.extend_from_slice(frame.contiguous());
+        if self.pack.len() + len > PACK_LEN_MAX {
+            self.set_pack_aside();
+        }
+        self.pack_owed += owed as u32;
+        self.pack.push(u8::from(compressed));
+        self.pack.extend_from_slice(&(len as u32).to_be_bytes());
+        self.pack.extend_from_slice(frame.contiguous());
+    }
+
+    fn set_pack_aside(&mut self) {
+        if !self.pack.is_empty() {
+            let batch = Batch::Packed(std::mem::take(&mut self.pack));
+            let owed = std::mem::take(&mut self.pack_owed) as usize;
+            self.put_back(batch, owed);
+        }
+    }
+
+    fn put_back(&mut self, batch: Batch, owed: usize) {
+        let backlog = self.backlog.get_or_insert_default();
+        backlog.len += batch_len(&batch);
+        backlog.batches.push_back((batch, owed));
     }
 
     /// The peer's head, in front of all messages.
     pub(super) fn set_head(&mut self, metadata: Metadata, encoding: Encoding) {
-        self.head = Some(metadata);
+        self.put_head(metadata);
         self.encoding = encoding;
+    }
+
+    pub(super) fn put_head(&mut self, metadata: Metadata) {
+        self.head = metadata;
+        self.has_head = true;
+    }
+
+    pub(super) fn take_head(&mut self) -> Option<Metadata> {
+        std::mem::take(&mut self.has_head).then(|| std::mem::take(&mut self.head))
     }
 
     /// The head, once it is there. A call that ends in order without one has no metadata.
     pub(super) fn poll_head(&mut self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
-        if let Some(head) = &self.head {
-            return Poll::Ready(Ok(head.clone()));
+        if self.has_head {
+            return Poll::Ready(Ok(self.head.clone()));
         }
         match &self.end {
             Some(Ok(_)) => Poll::Ready(Ok(Metadata::new())),
@@ -102,7 +119,7 @@ impl Inbound {
 
     /// Octets that wait.
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.pack.len() + self.backlog.as_ref().map_or(0, |backlog| backlog.len)
     }
 
     /// The peer's side ended; only the first end counts.
@@ -112,9 +129,9 @@ impl Inbound {
 
     /// An early end: what waits is dropped.
     pub(super) fn abort(&mut self, status: Status) {
-        self.batches.clear();
-        self.owed.clear();
-        self.len = 0;
+        self.backlog = None;
+        self.pack = Vec::new();
+        self.pack_owed = 0;
         self.end = Some(Err(status));
     }
 
@@ -140,21 +157,32 @@ impl Inbound {
     }
 
     /// The next batch, or the end. `spare` is the memory of a batch that was read.
-    pub(super) fn poll_take(&mut self, cx: &Context<'_>, spare: Vec<u8>) -> Poll<Result<Batch, InboundEnd>> {
-        if spare.capacity() > self.spare.capacity() {
-            self.spare = spare;
-            self.spare.clear();
-        }
-        if let Some(batch) = self.batches.pop_front() {
-            self.consumed_len += self.owed.pop_front().unwrap_or(0);
-            self.len -= batch_len(&batch);
+    pub(super) fn poll_take(&mut self, cx: &Context<'_>, mut spare: Vec<u8>) -> Poll<Result<Batch, InboundEnd>> {
+        if let Some((batch, owed)) = self.take_back() {
+            self.consumed_len += owed as u32;
             return Poll::Ready(Ok(batch));
+        }
+        spare.clear();
+        if !self.pack.is_empty() {
+            self.consumed_len += std::mem::take(&mut self.pack_owed);
+            return Poll::Ready(Ok(Batch::Packed(std::mem::replace(&mut self.pack, spare))));
+        }
+        if spare.capacity() > self.pack.capacity() {
+            self.pack = spare;
         }
         if let Some(end) = &self.end {
             return Poll::Ready(Err(end.clone()));
         }
         self.wait(cx);
         Poll::Pending
+    }
+
+    /// The oldest batch of the backlog, if there is one.
+    fn take_back(&mut self) -> Option<(Batch, usize)> {
+        let backlog = self.backlog.as_mut()?;
+        let taken = backlog.batches.pop_front()?;
+        backlog.len -= batch_len(&taken.0);
+        Some(taken)
     }
 }
 

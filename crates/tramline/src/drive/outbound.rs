@@ -30,7 +30,8 @@ const TAIL_PIECE_LEN_MIN: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Writers {
     first: Option<Waker>,
-    others: Vec<Waker>,
+    #[allow(clippy::box_collection, reason = "few streams have several writers, and each has this field")]
+    others: Option<Box<Vec<Waker>>>,
 }
 
 impl Writers {
@@ -38,29 +39,44 @@ impl Writers {
         match &self.first {
             None => self.first = Some(waker.clone()),
             Some(first) if first.will_wake(waker) => {}
-            Some(_) if self.others.iter().any(|other| other.will_wake(waker)) => {}
-            Some(_) => self.others.push(waker.clone()),
+            Some(_) => {
+                let others = self.others.get_or_insert_default();
+                if !others.iter().any(|other| other.will_wake(waker)) {
+                    others.push(waker.clone());
+                }
+            }
         }
     }
 
     pub(super) fn wake(self) {
-        self.first.into_iter().chain(self.others).for_each(Waker::wake);
+        if let Some(first) = self.first {
+            first.wake();
+        }
+        self.others.into_iter().flat_map(|others| *others).for_each(Waker::wake);
     }
+}
+
+/// What only streams of much data have, or of plain HTTP.
+#[derive(Debug, Default)]
+struct Bulk {
+    /// The head of a response that is plain HTTP, until it is sent.
+    http_head: Option<Box<HttpHead>>,
+    /// Complete pieces, in front of the tail.
+    pieces: Vec<Bytes>,
+    pieces_len: usize,
+    /// The length of the last long tail: the next is likely to be as long.
+    burst_len: usize,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
-    /// Complete pieces, in front of `tail`.
-    pub(super) pieces: Vec<Bytes>,
+    bulk: Option<Box<Bulk>>,
     /// Envelopes one after another.
     pub(super) tail: Vec<u8>,
-    pieces_len: usize,
     /// Octets that the engine still holds for this call.
     pub(super) engine_len: usize,
     /// Initial metadata of a response, until it is sent.
-    pub(super) head: Option<Metadata>,
-    /// The head of a response that is plain HTTP, until it is sent.
-    pub(super) http_head: Option<Box<HttpHead>>,
+    pub(super) head: Metadata,
     pub(super) head_sent: bool,
     /// The application wants the head on its way before any message.
     pub(super) flush_head: bool,
@@ -71,13 +87,11 @@ pub(crate) struct Outbound {
     /// Why nothing can be sent any more.
     closed: Option<Status>,
     writers: Writers,
-    /// The length of the last long tail: the next is likely to be as long.
-    burst_len: usize,
 }
 
 impl Outbound {
     fn len(&self) -> usize {
-        self.pieces_len + self.tail.len() + self.engine_len
+        self.bulk.as_ref().map_or(0, |bulk| bulk.pieces_len) + self.tail.len() + self.engine_len
     }
 
     /// Room for one more message, however long it will be.
@@ -98,8 +112,10 @@ impl Outbound {
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
     ) -> Result<(), Status> {
-        if self.tail.capacity() == 0 {
-            self.tail.reserve(std::mem::take(&mut self.burst_len));
+        if self.tail.capacity() == 0
+            && let Some(bulk) = &mut self.bulk
+        {
+            self.tail.reserve(std::mem::take(&mut bulk.burst_len));
         }
         let start = self.tail.len();
         if start >= BURST_LEN_MIN && self.tail.capacity() - start < start / 8 {
@@ -115,15 +131,24 @@ impl Outbound {
             return Ok(());
         }
         if let Some(pieces) = cut(&mut self.tail, splices) {
-            self.pieces_len += pieces.iter().map(Bytes::len).sum::<usize>();
-            self.pieces.extend(pieces);
+            let bulk = self.bulk.get_or_insert_default();
+            bulk.pieces_len += pieces.iter().map(Bytes::len).sum::<usize>();
+            bulk.pieces.extend(pieces);
         }
         Ok(())
     }
 
+    pub(super) fn set_http_head(&mut self, head: HttpHead) {
+        self.bulk.get_or_insert_default().http_head = Some(Box::new(head));
+    }
+
+    pub(super) fn take_http_head(&mut self) -> Option<Box<HttpHead>> {
+        self.bulk.as_mut()?.http_head.take()
+    }
+
     /// Whether pieces or tail wait for the owner.
     pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty() && self.tail.is_empty()
+        self.tail.is_empty() && self.bulk.as_ref().is_none_or(|bulk| bulk.pieces.is_empty())
     }
 
     /// Room for one more message, and the message.
@@ -140,11 +165,13 @@ impl Outbound {
     /// costs less, and keeps its memory.
     pub(super) fn take_pieces(&mut self) -> Vec<Bytes> {
         if self.tail.len() >= TAIL_PIECE_LEN_MIN {
-            self.burst_len = self.tail.len() + self.tail.len() / 8;
-            self.pieces.push(std::mem::take(&mut self.tail).into());
+            let bulk = self.bulk.get_or_insert_default();
+            bulk.burst_len = self.tail.len() + self.tail.len() / 8;
+            bulk.pieces.push(std::mem::take(&mut self.tail).into());
         }
-        self.pieces_len = 0;
-        std::mem::take(&mut self.pieces)
+        let Some(bulk) = &mut self.bulk else { return Vec::new() };
+        bulk.pieces_len = 0;
+        std::mem::take(&mut bulk.pieces)
     }
 
     /// The owner copied the tail; its memory stays for the next messages, unless it is much.
@@ -162,8 +189,7 @@ impl Outbound {
 
     /// Nothing more can be sent; what waits is dropped.
     pub(super) fn close(&mut self, status: Status) -> Writers {
-        self.pieces.clear();
-        self.pieces_len = 0;
+        self.bulk = None;
         self.tail = Vec::new();
         self.closed.get_or_insert(status);
         std::mem::take(&mut self.writers)

@@ -24,7 +24,15 @@ pub(crate) struct Packing {
     /// Whether the next message is compressed.
     pub(crate) is_compressed: bool,
     /// Longest message that may be sent, before compression.
-    pub(crate) message_len_max: usize,
+    pub(crate) message_len_max: u32,
+}
+
+impl Packing {
+    /// Compresses whatever `encoding` allows. A length that no prefix can hold is no limit.
+    pub(crate) fn new(encoding: Encoding, message_len_max: usize) -> Packing {
+        let message_len_max = u32::try_from(message_len_max).unwrap_or(u32::MAX);
+        Packing { encoding, is_compressed: encoding != Encoding::Identity, message_len_max }
+    }
 }
 
 /// Room for most messages, and for the reply, which takes the place of the request.
@@ -79,7 +87,7 @@ pub(crate) fn encode_into(
     encode(&mut sink)?;
     let spliced_len = if splices.is_empty() { 0 } else { splices.iter().map(|(_, piece)| piece.len()).sum::<usize>() };
     let len = out.len() - start - PREFIX_LEN + spliced_len;
-    check_sent_len(len, packing.message_len_max)?;
+    check_sent_len(len, packing.message_len_max as usize)?;
     if packing.is_compressed && packing.encoding != Encoding::Identity {
         return compress_tail(out, splices, start, packing.encoding);
     }

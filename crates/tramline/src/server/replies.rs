@@ -1,7 +1,9 @@
 //! Where a handler writes a stream of replies.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::ready;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -10,7 +12,7 @@ use tramline_call::{Metadata, Status};
 use crate::drive::exchange::Exchange;
 use crate::drive::scope;
 use crate::drive::transfer::{self, EncodeFn, Packing};
-use crate::interceptor::{CallHooks, encode_whole};
+use crate::interceptor::{BoxFuture, CallHooks, encode_whole};
 
 /// The sink of a streaming response, with back-pressure: [`send`](Self::send) waits
 /// while the peer does not read.
@@ -65,30 +67,16 @@ impl<T> Replies<T> {
     /// # Errors
     /// The call is over: cancelled, past its deadline, or its handler has returned. Or
     /// the message cannot be encoded, or is over the limit.
-    pub async fn send(&self, message: T) -> Result<(), Status> {
-        self.send_packed(&message, self.packing).await
+    pub fn send(&self, message: T) -> impl Future<Output = Result<(), Status>> {
+        Sending { replies: self, stage: SendStage::Message(message), is_compressed: self.packing.is_compressed }
     }
 
     /// Sends one message without compressing it, whatever the call does otherwise.
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn send_uncompressed(&self, message: T) -> Result<(), Status> {
-        self.send_packed(&message, Packing { is_compressed: false, ..self.packing }).await
-    }
-
-    async fn send_packed(&self, message: &T, packing: Packing) -> Result<(), Status> {
-        if let Some(hooks) = self.hooks.as_ref().filter(|hooks| hooks.sees_next_response()) {
-            let octets = encode_whole(|sink| (self.encode)(message, sink))?;
-            return send_through(hooks, &self.exchange, octets, packing).await;
-        }
-        std::future::poll_fn(|cx| {
-            ready!(scope::poll_message_budget(cx));
-            self.exchange.poll_push(cx, |out, splices| {
-                transfer::encode_into(out, splices, packing, |sink| (self.encode)(message, sink))
-            })
-        })
-        .await
+    pub fn send_uncompressed(&self, message: T) -> impl Future<Output = Result<(), Status>> {
+        Sending { replies: self, stage: SendStage::Message(message), is_compressed: false }
     }
 
     /// Sends what `messages` yields, until it ends or fails.
@@ -125,6 +113,47 @@ impl<T> Replies<T> {
     /// Changes the trailers, which go out when the handler returns.
     pub fn with_trailers<R>(&self, change: impl FnOnce(&mut Metadata) -> R) -> R {
         self.exchange.with_trailers(change)
+    }
+}
+
+/// A message on its way. Handlers hold one of these as long as they wait, whether they send
+/// or not, so it is written by hand: the compiler would keep the message twice.
+struct Sending<'a, T> {
+    replies: &'a Replies<T>,
+    stage: SendStage<'a, T>,
+    is_compressed: bool,
+}
+
+enum SendStage<'a, T> {
+    Message(T),
+    /// It passes interceptors.
+    Passing(BoxFuture<'a, Result<(), Status>>),
+}
+
+// Neither the message nor the box is pinned.
+impl<T> Unpin for Sending<'_, T> {}
+
+impl<T> Future for Sending<'_, T> {
+    type Output = Result<(), Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        let this = &mut *self;
+        let (replies, is_compressed) = (this.replies, this.is_compressed);
+        let packing = Packing { is_compressed, ..replies.packing };
+        let hooks = replies.hooks.as_ref().filter(|hooks| hooks.sees_next_response());
+        if let (SendStage::Message(message), Some(hooks)) = (&this.stage, hooks) {
+            let octets = encode_whole(|sink| (replies.encode)(message, sink))?;
+            this.stage = SendStage::Passing(Box::pin(send_through(hooks, &replies.exchange, octets, packing)));
+        }
+        match &mut this.stage {
+            SendStage::Passing(passing) => passing.as_mut().poll(cx),
+            SendStage::Message(message) => {
+                ready!(scope::poll_message_budget(cx));
+                replies.exchange.poll_push(cx, |out, splices| {
+                    transfer::encode_into(out, splices, packing, |sink| (replies.encode)(message, sink))
+                })
+            }
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl ServerShared {
     /// How replies to a client that accepts `accept` are written.
     pub(crate) fn packing(&self, accept: EncodingSet) -> Packing {
         let encoding = self.response_encoding(accept).unwrap_or(Encoding::Identity);
-        Packing { encoding, is_compressed: encoding != Encoding::Identity, message_len_max: self.sent_message_len_max }
+        Packing::new(encoding, self.sent_message_len_max)
     }
 
     /// What `grpc-encoding` says to a client that accepts `accept`.

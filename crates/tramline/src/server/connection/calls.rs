@@ -38,13 +38,15 @@ thread_local! {
 /// thread of the blocking pool, which nothing interrupts, by the drop of `_stop`.
 pub(super) struct Elsewhere {
     pub(super) task: AbortHandle,
-    pub(super) _stop: Option<oneshot::Sender<Infallible>>,
+    pub(super) _stop: Option<Box<oneshot::Sender<Infallible>>>,
 }
 
 /// How far a call is.
 pub(super) enum Stage {
     /// The one request message is not complete.
     Collecting,
+    /// The one request message, and whether it is compressed, came before END_STREAM.
+    Collected(Box<(bool, Bytes)>),
     /// Its handler waits here for its next poll.
     Held(BoxSlot),
     /// Its handler runs on another task.
@@ -69,13 +71,10 @@ pub(super) struct Call {
     pub(super) context: Option<Arc<CallContext>>,
     pub(super) exchange: Option<Arc<Exchange>>,
     pub(super) assembler: Assembler,
-    /// A unary request message that came before END_STREAM.
-    pub(super) early_message: Option<(bool, Bytes)>,
     /// Messages of the request.
     pub(super) requests: MessageCount,
-    pub(super) deadline: Option<Duration>,
     /// Octets of the message being assembled that are not released yet.
-    pub(super) owed_len: usize,
+    pub(super) owed_len: u32,
     pub(super) head_sent: bool,
     /// The request is not gRPC: its body has no envelopes, its response no trailers.
     pub(super) is_http: bool,
@@ -96,9 +95,7 @@ impl Call {
             context: None,
             exchange: None,
             assembler: Assembler::with_memory(&message_memory::SHARED),
-            early_message: None,
             requests: MessageCount::of_requests(MethodKind::BidiStreaming),
-            deadline: None,
             owed_len: 0,
             head_sent: false,
             is_http: false,
@@ -123,6 +120,12 @@ impl Call {
         Some(Start { metadata: self.metadata.hand_on(), context, body })
     }
 
+    /// When it is over, at the latest.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let context = self.context.as_ref().filter(|_| !matches!(self.stage, Stage::Leaving));
+        context.and_then(|context| context.deadline())
+    }
+
     /// Gives back all that belongs to one call, and keeps the memory.
     #[inline]
     fn reset(&mut self) {
@@ -133,8 +136,6 @@ impl Call {
         }
         self.exchange = None;
         self.assembler.reset();
-        self.early_message = None;
-        self.deadline = None;
         self.owed_len = 0;
         self.head_sent = false;
         self.is_http = false;
@@ -176,8 +177,8 @@ impl CallTable {
 
     #[cold]
     fn grow(&mut self, len: usize) {
-        self.by_index.resize_with(len, || None);
-        self.wakers.resize_with(len, WakerPlace::default);
+        extend_to(&mut self.by_index, len);
+        extend_to(&mut self.wakers, len);
     }
 
     #[inline]
@@ -243,10 +244,41 @@ impl WakerPlace {
     }
 }
 
+/// Makes places up to `len`. What grows by a quarter leaves less unused than what is doubled.
+fn extend_to<T: Default>(places: &mut Vec<T>, len: usize) {
+    const PLACE_COUNT_MIN: usize = 4;
+    if len > places.capacity() {
+        let capacity = len.max(places.capacity() * 5 / 4).max(PLACE_COUNT_MIN);
+        places.reserve_exact(capacity - places.len());
+    }
+    places.resize_with(len, T::default);
+}
+
 /// Drops what is left of a handler. If that panics, it is still only this call's affair.
 pub(super) fn clear_slot(mut slot: BoxSlot) -> BoxSlot {
     if catch_unwind(AssertUnwindSafe(|| slot.as_mut().clear())).is_err() {
         tracing::error!("a handler panicked while it was dropped");
     }
     slot
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use super::*;
+    use crate::{Replies, Request, Streaming};
+
+    /// A stream on which nothing happens is what its parts weigh, and what its handler holds of
+    /// them, twice. The allocator adds eight octets to each block and rounds up to sixteen.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn the_parts_of_an_idle_stream_stay_small() {
+        const COUNTS_OF_AN_ARC: usize = 16;
+        assert!(size_of::<Call>() <= 128 - 8);
+        assert!(COUNTS_OF_AN_ARC + size_of::<Exchange>() <= 256 - 8);
+        assert!(COUNTS_OF_AN_ARC + size_of::<CallContext>() <= 80 - 8);
+        assert!(size_of::<Request<Streaming<Bytes>>>() <= 32);
+        assert!(size_of::<Replies<Bytes>>() <= 32);
+    }
 }

@@ -84,9 +84,10 @@ impl ServerSide {
         }
         let packing = shared.packing(call.accept);
         let Some(start) = call.start(opening, packing, shared.limits) else { return };
+        let deadline = call.deadline();
         let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
         let reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
-        let here = Here { route, budget, clock, deadline: call.deadline, waker: waker.arm(key, mailbox), reply };
+        let here = Here { route, budget, clock, deadline, waker: waker.arm(key, mailbox), reply };
         let polled = here.poll(|cx, reply| slot.as_mut().start_and_poll(start, cx, reply));
         match polled {
             Poll::Ready(Ok(())) if call.exchange.is_none() => {
@@ -109,7 +110,7 @@ impl ServerSide {
         let packing = self.shared.packing(call.accept);
         let Some(start) = call.start(opening, packing, self.shared.limits) else { return };
         let started = {
-            let _scope = Scope::enter(call.deadline);
+            let _scope = Scope::enter(call.deadline());
             catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start)))
                 .unwrap_or_else(|panic| Err(panicked(&route.method, &*panic)))
         };
@@ -150,6 +151,7 @@ impl ServerSide {
         let ServerSide { calls, shared, budget, clock, mailbox, splices, .. } = self;
         let Some((call, waker)) = calls.get_with_waker(key) else { return };
         let Some(route) = shared.routes.get(call.route) else { return };
+        let deadline = call.deadline();
         let Stage::Held(slot) = &mut call.stage else { return };
         if let Some(exchange) = &call.exchange {
             exchange.hold_notices();
@@ -157,7 +159,7 @@ impl ServerSide {
         let packing = shared.packing(call.accept);
         let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
         let reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
-        let here = Here { route, budget, clock, deadline: call.deadline, waker: waker.arm(key, mailbox), reply };
+        let here = Here { route, budget, clock, deadline, waker: waker.arm(key, mailbox), reply };
         let polled = here.poll(|cx, reply| slot.as_mut().poll(cx, reply));
         self.handle_polled(engine, key, polled);
     }
@@ -179,7 +181,7 @@ impl ServerSide {
             packing: self.shared.packing(call.accept),
             key,
             route: call.route,
-            deadline: call.deadline,
+            deadline: call.deadline(),
             shared: Arc::clone(&self.shared),
             mailbox: Arc::clone(&self.mailbox),
             place: call.place.take(),
@@ -188,7 +190,7 @@ impl ServerSide {
             let runtime = tokio::runtime::Handle::current();
             let (stop, stopped) = oneshot::channel();
             let thread = tokio::task::spawn_blocking(move || runtime.block_on(until_stopped(task, stopped)));
-            Elsewhere { task: thread.abort_handle(), _stop: Some(stop) }
+            Elsewhere { task: thread.abort_handle(), _stop: Some(Box::new(stop)) }
         } else {
             Elsewhere { task: tokio::spawn(task).abort_handle(), _stop: None }
         });

@@ -161,7 +161,6 @@ impl ServerSide {
         } else {
             std::mem::swap(&mut call.metadata, self.head.metadata_mut());
         }
-        call.deadline = deadline;
         call.is_http = matches!(opening, Opening::Http(_));
         call.requests = MessageCount::of_requests(kind);
         let (connection, clock) = (&self.connection, &self.clock);
@@ -193,7 +192,7 @@ impl ServerSide {
             engine.release_capacity(key, bytes.len());
             return;
         };
-        if !matches!(call.stage, Stage::Collecting) {
+        if !matches!(call.stage, Stage::Collecting | Stage::Collected(_)) {
             return self.handle_stream_data(engine, key, bytes, end_stream);
         }
         engine.release_capacity(key, bytes.len());
@@ -213,7 +212,7 @@ impl ServerSide {
         if end_stream {
             return self.begin(engine, key, Opening::Message(message.frame, message.compressed));
         }
-        call.early_message = Some((message.compressed, message.frame.into_bytes()));
+        call.stage = Stage::Collected(Box::new((message.compressed, message.frame.into_bytes())));
     }
 
     /// END_STREAM without more data, or trailers.
@@ -222,11 +221,12 @@ impl ServerSide {
         if let Err(status) = call.assembler.finish().and_then(|()| call.requests.handle_end()) {
             return self.fail_call(engine, key, status);
         }
-        match call.early_message.take() {
-            Some((compressed, message)) => {
-                self.begin(engine, key, Opening::Message(Frame::Shared(message), compressed));
-            }
-            None => self.end_stream_input(key),
+        if !matches!(call.stage, Stage::Collected(_)) {
+            return self.end_stream_input(key);
+        }
+        if let Stage::Collected(early) = std::mem::replace(&mut call.stage, Stage::Collecting) {
+            let (compressed, message) = *early;
+            self.begin(engine, key, Opening::Message(Frame::Shared(message), compressed));
         }
     }
 
@@ -248,9 +248,8 @@ impl ServerSide {
             Stage::Away(elsewhere) => {
                 elsewhere.task.abort();
                 call.stage = Stage::Leaving;
-                call.deadline = None;
             }
-            Stage::Collecting | Stage::Held(_) => {
+            Stage::Collecting | Stage::Collected(_) | Stage::Held(_) => {
                 if let Some(call) = self.calls.remove(key) {
                     self.discard(call);
                 }

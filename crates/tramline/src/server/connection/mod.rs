@@ -178,12 +178,12 @@ impl Side for ServerSide {
     }
 
     fn handle_deadlines(&mut self, engine: &mut Engine, now: Duration) {
-        let is_due = |call: &&Call| call.deadline.is_some_and(|at| at <= now);
+        let is_due = |call: &&Call| call.deadline().is_some_and(|at| at <= now);
         let due: Vec<StreamKey> = self.calls.iter().filter(is_due).map(|call| call.key).collect();
         for call in due {
             self.end_with(engine, call, CancelReason::Deadline, CancelReason::Deadline.status());
         }
-        self.earliest_deadline = self.calls.iter().filter_map(|call| call.deadline).min();
+        self.earliest_deadline = self.calls.iter().filter_map(Call::deadline).min();
     }
 
     fn next_deadline(&self) -> Option<Duration> {

@@ -69,7 +69,7 @@ impl<'a> ReplyWriter<'a> {
 
     /// What comes of it is written by another one, which packs it.
     pub(crate) fn held(reply: &'a mut Option<HeldReply>) -> Self {
-        let packing = Packing { encoding: Encoding::Identity, is_compressed: false, message_len_max: usize::MAX };
+        let packing = Packing { encoding: Encoding::Identity, is_compressed: false, message_len_max: u32::MAX };
         ReplyWriter { target: Target::Held(reply), packing, context: None }
     }
 

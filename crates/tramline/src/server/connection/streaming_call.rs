@@ -22,7 +22,7 @@ impl ServerSide {
             return self.after_data(engine, key, is_awaited, end_stream);
         }
         let (mut input, mut consumed, mut is_awaited) = (bytes, 0, false);
-        call.owed_len += bytes.len();
+        call.owed_len += bytes.len() as u32;
         let failure = loop {
             match call.assembler.next(&mut input, call.encoding, self.shared.limits.message_len_max) {
                 Ok(None) => break None,
@@ -31,8 +31,8 @@ impl ServerSide {
                     if let Err(status) = call.requests.handle_message() {
                         break Some(status);
                     }
-                    let owed = call.owed_len - input.len();
-                    call.owed_len = input.len();
+                    let owed = call.owed_len as usize - input.len();
+                    call.owed_len = input.len() as u32;
                     let (read, waits) = exchange.hand_message(message.compressed, message.frame, owed, is_here);
                     consumed += read;
                     is_awaited |= waits;
@@ -135,7 +135,7 @@ impl ServerSide {
         let Some(exchange) = &call.exchange else { return };
         let mut granted = exchange.take_consumed();
         if call.owed_len > 0 && !exchange.is_inbound_full() {
-            granted += std::mem::take(&mut call.owed_len);
+            granted += std::mem::take(&mut call.owed_len) as usize;
         }
         engine.release_capacity(key, granted);
     }
