@@ -32,6 +32,8 @@ enum Heads {
     Mixed,
     /// Three entries of metadata: two that stay, and one that is never the same.
     Metadata,
+    /// A long token in request and trailers, never the same, and in Huffman's code.
+    Huffman,
 }
 
 const UNARY: Shape = Shape { depth: 1, heads: Heads::Repeated, request_len: 12, reply_len: 20, reply_count: 1 };
@@ -39,6 +41,7 @@ const UNARY_32: Shape = Shape { depth: 32, ..UNARY };
 const MIXED: Shape = Shape { heads: Heads::Mixed, ..UNARY };
 const MIXED_32: Shape = Shape { depth: 32, ..MIXED };
 const METADATA: Shape = Shape { heads: Heads::Metadata, ..UNARY };
+const HUFFMAN: Shape = Shape { heads: Heads::Huffman, ..UNARY };
 const KIB: Shape = Shape { request_len: 1024, reply_len: 1024, ..UNARY };
 const KIB_64: Shape = Shape { request_len: 64 * 1024, reply_len: 64 * 1024, ..UNARY };
 const STREAM: Shape = Shape { reply_len: 105, reply_count: 1000, ..UNARY };
@@ -49,6 +52,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "engine/server/mixed-1", count: 1024, prepare: || server(MIXED, 1024) },
     Scenario { name: "engine/server/mixed-32", count: 1024, prepare: || server(MIXED_32, 1024) },
     Scenario { name: "engine/server/metadata-1", count: 1024, prepare: || server(METADATA, 1024) },
+    Scenario { name: "engine/server/huffman-1", count: 1024, prepare: || server(HUFFMAN, 1024) },
     Scenario { name: "engine/server/1KiB-1", count: 1024, prepare: || server(KIB, 1024) },
     Scenario { name: "engine/server/64KiB-1", count: 64, prepare: || server(KIB_64, 64) },
     Scenario { name: "engine/server/message-of-stream", count: 4000, prepare: || server(STREAM, 4) },
@@ -57,6 +61,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "engine/client/mixed-1", count: 1024, prepare: || client(MIXED, 1024) },
     Scenario { name: "engine/client/mixed-32", count: 1024, prepare: || client(MIXED_32, 1024) },
     Scenario { name: "engine/client/metadata-1", count: 1024, prepare: || client(METADATA, 1024) },
+    Scenario { name: "engine/client/huffman-1", count: 1024, prepare: || client(HUFFMAN, 1024) },
     Scenario { name: "engine/client/1KiB-1", count: 1024, prepare: || client(KIB, 1024) },
     Scenario { name: "engine/client/64KiB-1", count: 64, prepare: || client(KIB_64, 64) },
     Scenario { name: "engine/client/message-of-stream", count: 4000, prepare: || client(STREAM, 4) },
@@ -194,7 +199,17 @@ fn write_request(fields: &mut FieldWriter<'_>, heads: Heads, number: usize) {
             let digits = number.map(|octet| b"0123456789abcdef"[usize::from(octet >> 4)]);
             fields.field(b"x-request-id", &digits, Indexing::None);
         }
+        Heads::Huffman => fields.field(b"authorization", &token(number as u32), Indexing::Never),
     }
+}
+
+/// Octets as many as make an encoder use Huffman's code.
+fn token(number: u32) -> [u8; 72] {
+    let mut state = number;
+    std::array::from_fn(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[(state >> 26) as usize]
+    })
 }
 
 /// Of this every message is a front.
@@ -243,6 +258,9 @@ fn answer(server: &mut Engine, stream: StreamKey, shape: Shape, flush: &mut impl
     }
     let trailers = server.send_headers(stream, true, |fields| {
         fields.field(b"grpc-status", b"0", Indexing::Incremental);
+        if shape.heads == Heads::Huffman {
+            fields.field(b"x-receipt", &token(stream.id()), Indexing::None);
+        }
     });
     server.forget(stream);
     assert!(head.is_ok() && trailers.is_ok());

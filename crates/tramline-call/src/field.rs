@@ -123,6 +123,22 @@ pub fn classify(name: &[u8], value: &[u8], route: impl FnOnce(&[u8]) -> Option<u
     }
 }
 
+/// The same for a field whose name had the token `before` with another value: what the name
+/// alone decides is not looked at again.
+pub fn classify_again(
+    before: FieldToken,
+    name: &[u8],
+    value: &[u8],
+    route: impl FnOnce(&[u8]) -> Option<u32>,
+) -> (FieldToken, bool) {
+    match before {
+        FieldToken::Text => (FieldToken::Text, true),
+        FieldToken::Binary { .. } => (FieldToken::Binary { is_valid: is_valid_binary(value) }, true),
+        FieldToken::Timeout(_) | FieldToken::MalformedTimeout => (timeout_token(value), false),
+        _ => classify(name, value, route),
+    }
+}
+
 fn grpc_field(name: &[u8], value: &[u8]) -> (FieldToken, bool) {
     match name {
         b"grpc-timeout" => (timeout_token(value), false),

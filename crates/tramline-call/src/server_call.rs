@@ -108,6 +108,10 @@ pub struct RequestHead {
     /// The authority, and behind it the path if it has no route.
     text: Vec<u8>,
     authority_len: usize,
+    /// The places of the metadata among all fields, a bit each.
+    metadata_places: u64,
+    /// Some metadata are not what they were when the head was read.
+    has_fresh_metadata: bool,
 }
 
 /// What is known of a request while its fields are being read.
@@ -154,14 +158,65 @@ impl RequestHead {
         let mut metadata = core::mem::take(&mut self.metadata);
         let mut received = metadata.receive();
         let mut reading = Reading::default();
+        let mut place = 1;
         for (token, name, value) in fields {
             match token {
-                FieldToken::Text | FieldToken::Binary { is_valid: true } => received.push(name, value),
+                FieldToken::Text | FieldToken::Binary { is_valid: true } => {
+                    received.push(name, value);
+                    self.metadata_places |= place;
+                }
                 _ => self.read_field(&mut reading, token, value),
             }
+            place <<= 1;
         }
         self.metadata = metadata;
         self.finish(&reading, readable)
+    }
+
+    /// Takes another head in the place of the one that was read: it has the same fields in the
+    /// same order, and other values at these places at most. False if such a value changes what
+    /// a call is, or cannot be taken: then the head is of no use until it is read.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tramline_call::{EncodingSet, field::classify, server_call::RequestHead};
+    ///
+    /// let mut head = RequestHead::default();
+    /// let token = |name: &[u8], value: &[u8]| classify(name, value, |_| Some(7)).0;
+    /// let fields = [
+    ///     (&b":method"[..], &b"POST"[..]),
+    ///     (b":path", b"/pkg.Echo/Say"),
+    ///     (b"content-type", b"application/grpc"),
+    ///     (b"grpc-timeout", b"20S"),
+    ///     (b"x-request-id", b"1"),
+    /// ];
+    /// head.read(fields.map(|(name, value)| (token(name, value), name, value)), EncodingSet::IDENTITY).unwrap();
+    ///
+    /// let fresh = [(3, token(b"grpc-timeout", b"19S"), &b"19S"[..]), (4, token(b"x-request-id", b"2"), b"2")];
+    /// assert!(head.renew(fresh));
+    /// assert_eq!(head.timeout(), Some(Duration::from_secs(19)));
+    /// assert_eq!(head.metadata().get("x-request-id"), Some("2"));
+    /// assert!(!head.renew([(1, token(b":path", b"/other"), &b"/other"[..])]));
+    /// ```
+    pub fn renew<'a>(&mut self, fresh: impl IntoIterator<Item = (usize, FieldToken, &'a [u8])>) -> bool {
+        for (at, token, value) in fresh {
+            match token {
+                FieldToken::Timeout(nanos) => self.timeout = Some(Duration::from_nanos(nanos)),
+                FieldToken::Text | FieldToken::Binary { is_valid: true } if self.is_metadata(at) => {
+                    let before = self.metadata_places & ((1 << at) - 1);
+                    self.metadata.replace_received(before.count_ones() as usize, value);
+                    self.has_fresh_metadata = true;
+                }
+                FieldToken::Ignored => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether the field at this place was metadata when the head was read.
+    fn is_metadata(&self, at: usize) -> bool {
+        u32::try_from(at).ok().and_then(|at| self.metadata_places.checked_shr(at)).is_some_and(|places| places & 1 != 0)
     }
 
     /// Reads a field that is no metadata.
@@ -298,6 +353,12 @@ impl RequestHead {
         &self.metadata
     }
 
+    /// Gives a call the metadata, in the memory of one that is over. The head keeps them, and
+    /// may be [renewed](Self::renew).
+    pub fn lend_metadata(&self, call: &mut Metadata) {
+        if self.has_fresh_metadata { call.copy_from(&self.metadata) } else { *call = self.metadata.clone() }
+    }
+
     /// The request's metadata, to be taken over. What is left in its place lends its memory
     /// to the next request.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
@@ -314,6 +375,8 @@ impl RequestHead {
         self.accept = EncodingSet::IDENTITY;
         self.subtype = Subtype::NONE;
         self.authority_len = 0;
+        self.metadata_places = 0;
+        self.has_fresh_metadata = false;
     }
 }
 

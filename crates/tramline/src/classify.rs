@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tramline_call::field::{FieldReuse, FieldSink, FieldToken, classify};
+use tramline_call::field::{FieldReuse, FieldSink, FieldToken, classify, classify_again};
 use tramline_h2::hpack::{Classified, Classifier};
 use tramline_h2::{Connection, FieldWriter, Indexing};
 
@@ -33,6 +33,12 @@ impl Classifier for Fields {
 
     fn classify(&self, name: &[u8], value: &[u8]) -> Classified<FieldToken> {
         let (token, keep) = classify(name, value, |path| self.server.as_ref()?.routes.find(path));
+        Classified { token, keep }
+    }
+
+    fn classify_again(&self, before: FieldToken, name: &[u8], value: &[u8]) -> Classified<FieldToken> {
+        let route = |path: &[u8]| self.server.as_ref()?.routes.find(path);
+        let (token, keep) = classify_again(before, name, value, route);
         Classified { token, keep }
     }
 }

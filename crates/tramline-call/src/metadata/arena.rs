@@ -195,6 +195,31 @@ impl Arena {
         *self = tidy;
     }
 
+    /// Gives the entry at this place another value, as it is on the wire.
+    pub(super) fn replace(&mut self, at: usize, value: &[u8]) {
+        let Some(entry) = self.entries.get_mut(at) else { return };
+        let start = (entry.start + entry.name_len) as usize;
+        let (len_before, entry_start) = (entry.value_len, entry.start);
+        let end = start + len_before as usize;
+        if let Some(place) = self.octets.get_mut(start..end).filter(|place| place.len() == value.len()) {
+            return place.copy_from_slice(value);
+        }
+        entry.value_len = value.len() as u32;
+        self.octets.splice(start..end, value.iter().copied());
+        for behind in self.entries.iter_mut().filter(|behind| behind.start > entry_start) {
+            behind.start = behind.start - len_before + value.len() as u32;
+        }
+    }
+
+    /// Becomes what `other` is, in the memory that is here.
+    pub(super) fn copy_from(&mut self, other: &Arena) {
+        self.octets.clear();
+        self.octets.extend_from_slice(&other.octets);
+        self.entries.clear();
+        self.entries.extend_from_slice(&other.entries);
+        self.garbage_len = other.garbage_len;
+    }
+
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.octets.clear();

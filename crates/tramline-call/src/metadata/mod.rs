@@ -288,6 +288,21 @@ impl Metadata {
         Received { metadata: Some(self), arena: None }
     }
 
+    /// Gives the entry that was received at this place another value.
+    pub(crate) fn replace_received(&mut self, at: usize, value: &[u8]) {
+        self.arena_mut().replace(at, value);
+    }
+
+    /// Becomes a copy that shares nothing with `other`, in the memory that is here if nobody
+    /// else uses it.
+    pub(crate) fn copy_from(&mut self, other: &Metadata) {
+        let Some(theirs) = &other.arena else { return self.clear() };
+        match self.arena.as_mut().and_then(Arc::get_mut) {
+            Some(own) => own.copy_from(theirs),
+            None => self.arena = Some(Arc::new(Arena::clone(theirs))),
+        }
+    }
+
     /// Writes all entries as fields.
     pub(crate) fn write_to(&self, sink: &mut impl FieldSink) {
         if let Some(arena) = &self.arena {

@@ -12,6 +12,7 @@ mod hostile;
 mod mapping;
 mod metadata;
 mod percent;
+mod renewed_heads;
 mod request;
 mod request_faults;
 mod response;

@@ -11,7 +11,7 @@ use crate::closed::Mark;
 use crate::error::{ConnectionError, Reason};
 use crate::event::{Event, StreamKey};
 use crate::frame::{FrameHead, flags, write_reset};
-use crate::hpack::{BlockLimits, Classifier, FieldBlock, FieldKind, HpackError, section};
+use crate::hpack::{BlockLimits, Classifier, Decoder, FieldBlock, FieldKind, HpackError, Recognised, section};
 use crate::state::{Input, State, Violation};
 use crate::stream::{Begin, ReceivePhase};
 use crate::timer::Timer;
@@ -32,7 +32,7 @@ pub(super) struct OpenBlock {
 /// trailers of a server's answers.
 const SECTION_COUNT_MAX: usize = 6;
 
-/// The last sections. A block that begins like one of them finds its fields there already.
+/// The last sections. A block that is written like one of them finds its fields there already.
 #[derive(Debug)]
 pub(super) struct Sections<T> {
     /// Never empty.
@@ -56,26 +56,38 @@ impl<T: Copy> Sections<T> {
         &mut self.blocks[self.last]
     }
 
-    /// Turns to the section that begins like `block`, of which so many octets are known, or
-    /// to an empty one. The one behind the last is the likeliest: peers repeat themselves.
+    /// Turns to the section that `block` repeats, or to an empty one. The one behind the last
+    /// is the likeliest: peers repeat themselves.
     #[inline(always)]
-    fn turn(&mut self, block: &[u8], table_version: Option<u64>) -> usize {
+    fn turn<C: Classifier<Token = T>>(
+        &mut self,
+        block: &[u8],
+        decoder: &Decoder<C>,
+        limits: &BlockLimits,
+    ) -> Recognised {
         self.advance();
-        let Some(table_version) = table_version else { return self.turn_to_empty(0) };
-        let front_len = self.last_mut().begin(block, table_version);
-        if front_len > 0 { front_len } else { self.turn_further(block, table_version) }
+        match decoder.recognise(block, limits, self.last_mut()) {
+            Recognised::Not => self.turn_further(block, decoder, limits),
+            recognised => recognised,
+        }
     }
 
     #[inline(never)]
-    fn turn_further(&mut self, block: &[u8], table_version: u64) -> usize {
+    fn turn_further<C: Classifier<Token = T>>(
+        &mut self,
+        block: &[u8],
+        decoder: &Decoder<C>,
+        limits: &BlockLimits,
+    ) -> Recognised {
         for _ in 1..self.blocks.len() {
             self.advance();
-            let front_len = self.last_mut().begin(block, table_version);
-            if front_len > 0 {
-                return front_len;
+            let recognised = decoder.recognise(block, limits, self.last_mut());
+            if recognised != Recognised::Not {
+                return recognised;
             }
         }
-        self.turn_to_empty(table_version)
+        self.turn_to_empty(decoder);
+        Recognised::Not
     }
 
     #[inline]
@@ -83,9 +95,9 @@ impl<T: Copy> Sections<T> {
         self.last = if self.last + 1 < self.blocks.len() { self.last + 1 } else { 0 };
     }
 
-    /// An empty section, in the place of one that cannot repeat any more if there is one.
-    fn turn_to_empty(&mut self, table_version: u64) -> usize {
-        match self.blocks.iter().position(|block| !block.may_repeat(table_version)) {
+    /// The place of a section that cannot repeat any more if there is one.
+    fn turn_to_empty<C: Classifier<Token = T>>(&mut self, decoder: &Decoder<C>) {
+        match self.blocks.iter().position(|block| !decoder.may_recognise(block)) {
             Some(at) => self.last = at,
             None if self.blocks.len() < SECTION_COUNT_MAX => {
                 self.last = self.blocks.len();
@@ -93,8 +105,6 @@ impl<T: Copy> Sections<T> {
             }
             None => self.advance(),
         }
-        self.last_mut().clear();
-        0
     }
 
     pub(super) fn shrink(&mut self) {
@@ -175,9 +185,10 @@ impl<C: Classifier> Connection<C> {
         block: &[u8],
     ) -> Result<Option<Event<'i>>, ConnectionError> {
         self.timers.stop(Timer::HeaderBlock);
-        let front_len = self.sections.turn(block, self.decoder.front_version());
-        if front_len < block.len() || front_len == 0 {
-            self.decode_behind(front_len, block)?;
+        let limits = self.block_limits();
+        match self.sections.turn(block, &self.decoder, &limits) {
+            Recognised::Same => {}
+            recognised => self.decode(recognised, block, limits)?,
         }
         match self.store.find(stream_id) {
             Some(key) => self.handle_section(key, end_stream),
@@ -186,16 +197,23 @@ impl<C: Classifier> Connection<C> {
         }
     }
 
-    /// What of a block is not known from the one before.
-    #[inline(never)]
-    fn decode_behind(&mut self, front_len: usize, block: &[u8]) -> Result<(), ConnectionError> {
+    #[inline]
+    fn block_limits(&self) -> BlockLimits {
         let limits = &self.config.limits;
-        let limits = BlockLimits {
+        BlockLimits {
             list_len_max: limits.header_list_len_max,
             list_len_hard_max: limits.header_list_len_max.saturating_mul(4),
             field_count_max: limits.field_count_max,
+        }
+    }
+
+    #[inline(never)]
+    fn decode(&mut self, recognised: Recognised, block: &[u8], limits: BlockLimits) -> Result<(), ConnectionError> {
+        let out = self.sections.last_mut();
+        let decoded = match recognised {
+            Recognised::Alike => self.decoder.decode_alike(block, out),
+            _ => self.decoder.decode_anew(block, limits, out),
         };
-        let decoded = self.decoder.decode_behind(front_len, block, limits, self.sections.last_mut());
         decoded.map_err(|error| match error {
             HpackError::ListTooLong => ConnectionError::budget("field section far too long"),
             _ => ConnectionError::with_reason(Reason::COMPRESSION_ERROR, "invalid field block"),
@@ -388,8 +406,8 @@ fn check_section<T: Copy>(fields: &FieldBlock<T>, expected: Expected) -> Option<
 /// that do not agree (RFC 9110 §8.6).
 fn content_length<T: Copy>(fields: &FieldBlock<T>) -> Option<Option<u64>> {
     let mut content_length = None;
-    for field in fields.iter().filter(|field| field.kind == FieldKind::ContentLength) {
-        let len = parse_content_length(field.value)?;
+    for value in fields.values(FieldKind::ContentLength) {
+        let len = parse_content_length(value)?;
         if content_length.is_some_and(|before| before != len) {
             return None;
         }
@@ -412,24 +430,32 @@ mod tests {
 
     const LIMITS: BlockLimits = BlockLimits { list_len_max: 1000, list_len_hard_max: 4000, field_count_max: 10 };
 
-    /// Takes a block of indices as a connection does, and says how much of it was known.
-    fn take(decoder: &mut Decoder<Opaque>, sections: &mut Sections<()>, block: &[u8]) -> usize {
-        let front_len = sections.turn(block, decoder.front_version());
-        decoder.decode_behind(front_len, block, LIMITS, sections.last_mut()).unwrap();
-        assert_eq!(sections.last().len(), block.len());
-        front_len
+    /// Takes a block as a connection does, and says what it was to those before.
+    fn take(decoder: &mut Decoder<Opaque>, sections: &mut Sections<()>, block: &[u8]) -> Recognised {
+        let recognised = sections.turn(block, decoder, &LIMITS);
+        let out = sections.last_mut();
+        match recognised {
+            Recognised::Same => {}
+            Recognised::Alike => decoder.decode_alike(block, out).unwrap(),
+            Recognised::Not => decoder.decode_anew(block, LIMITS, out).unwrap(),
+        }
+        recognised
     }
 
     #[test]
     fn sections_that_come_by_turns_are_known() {
         let (mut decoder, mut sections) = (Decoder::new(Opaque, 4096), Sections::default());
-        let blocks: [&[u8]; 4] = [&[0x82, 0x86], &[0x83, 0x86], &[0x88], &[0x83, 0x87, 0x84]];
+        let blocks: [&[u8]; 4] = [&[0x82, 0x86], b"\x83\0\x01t\x01a\x86", &[0x88], &[0x83, 0x87, 0x84]];
         for round in 0..3 {
             for block in blocks {
-                assert_eq!(take(&mut decoder, &mut sections, block), if round == 0 { 0 } else { block.len() });
+                let expected = if round == 0 { Recognised::Not } else { Recognised::Same };
+                assert_eq!(take(&mut decoder, &mut sections, block), expected);
             }
         }
-        assert_eq!(take(&mut decoder, &mut sections, blocks[1]), 2, "out of turn");
+        assert_eq!(take(&mut decoder, &mut sections, blocks[1]), Recognised::Same, "out of turn");
+        assert_eq!(take(&mut decoder, &mut sections, b"\x83\0\x01t\x02bc\x86"), Recognised::Alike);
+        let values: Vec<_> = sections.last().iter().map(|field| field.value).collect();
+        assert_eq!(values, [&b"POST"[..], b"bc", b"http"]);
     }
 
     #[test]
@@ -444,15 +470,28 @@ mod tests {
     }
 
     #[test]
-    fn sections_of_an_older_table_make_room() {
+    fn a_section_whose_entries_left_the_table_makes_room() {
         let (mut decoder, mut sections) = (Decoder::new(Opaque, 4096), Sections::default());
-        for _ in 0..20 {
-            take(&mut decoder, &mut sections, &[0x82]);
-            let insertion = b"\x82\x40\x01a\x01b";
-            let front_len = sections.turn(insertion, decoder.front_version());
-            decoder.decode_behind(front_len, insertion, LIMITS, sections.last_mut()).unwrap();
+        take(&mut decoder, &mut sections, b"\x40\x01a\x01b");
+        take(&mut decoder, &mut sections, &[0xbe, 0x82]);
+        take(&mut decoder, &mut sections, &[0x20, 0x88]);
+        assert_eq!(sections.blocks.len(), 3);
+        take(&mut decoder, &mut sections, &[0x83]);
+        assert_eq!((sections.blocks.len(), sections.last), (3, 1));
+    }
+
+    #[test]
+    fn a_field_that_enters_the_table_again_and_again_is_alike() {
+        let (mut decoder, mut sections) = (Decoder::new(Opaque, 4096), Sections::default());
+        assert_eq!(take(&mut decoder, &mut sections, b"\x82\x40\x01a\x01b\x40\x01t\x011\x88"), Recognised::Not);
+        for n in 0..110u8 {
+            // `a` moves behind the entries of `t`, the last of which lends its name.
+            let a: &[u8] = if n < 64 { &[0xbf + n] } else { &[0xff, n - 64] };
+            let block = [&[0x82], a, &[0x7e, 1, b' ' + n], &[0x88]].concat();
+            assert_eq!(take(&mut decoder, &mut sections, &block), Recognised::Alike, "{n}");
+            let values: Vec<_> = sections.last().iter().map(|field| field.value).collect();
+            assert_eq!(values, [&b"GET"[..], b"b", &[b' ' + n], b"200"]);
         }
-        assert_eq!(sections.blocks.len(), 1);
     }
 
     #[test]
@@ -462,8 +501,7 @@ mod tests {
         take(&mut decoder, &mut sections, &[0x83]);
         decoder.set_table_size_max(100);
         for block in [[0x82], [0x83]] {
-            assert_eq!(sections.turn(&block, decoder.front_version()), 0);
-            assert!(sections.last().is_empty());
+            assert_eq!(sections.turn(&block, &decoder, &LIMITS), Recognised::Not);
         }
     }
 }

@@ -1,14 +1,19 @@
 //! The fields of one section, in an arena that is used again.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::ENTRY_OVERHEAD_LEN;
-use super::decoder::BlockLimits;
+use super::decoder::{BlockLimits, Strings};
 use super::field::{FieldKind, section, section::Effect};
+use super::pattern::{Literal, Pattern};
 
 /// Memory above this is given back when the block is cleared.
 const OCTETS_KEPT_MAX: usize = 2 * 1024;
 const FIELDS_KEPT_MAX: usize = 48;
+
+/// Where no octets were put: behind all of them.
+const NO_PLACE: Range<usize> = usize::MAX / 2..usize::MAX / 2;
 
 /// One field of a block; its octets are in the block.
 #[derive(Clone, Copy, Debug)]
@@ -43,51 +48,19 @@ pub struct FieldBlock<T> {
     pub(super) tally: Tally,
     /// Fields that came when the section was over a limit.
     missing_count: usize,
-    front: Front,
+    pub(super) pattern: Pattern,
 }
 
-/// Octets of a front that are remembered.
-const FRONT_LEN_MAX: usize = 24;
-
-/// The indices that a block begins with, and how far their fields reach. Peers repeat
-/// themselves: if the next block begins with the same indices and they still mean the
-/// same, these fields are there already.
-#[derive(Clone, Copy, Debug)]
-struct Front {
-    key: BlockKey,
-    field_count: u32,
-    octets_len: u32,
-    tally: Tally,
-}
-
-/// What a section consists of, where it is indices alone: two sections of one direction of
-/// one connection that have the same key hold the same fields.
+/// Which section it is, of all that a decoder came to know: two sections of one direction of
+/// one connection that have the same key hold the same fields, but for the values of those
+/// that are [`fresh`](FieldBlock::fresh).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BlockKey {
-    table_version: u64,
-    /// Zeros behind `len`.
-    indices: [u8; FRONT_LEN_MAX],
-    len: u8,
-}
-
-impl BlockKey {
-    const NONE: BlockKey = BlockKey { table_version: 0, indices: [0; FRONT_LEN_MAX], len: 0 };
-}
-
-/// Compares strings of one length, most of which are shorter than a call is worth.
-#[inline]
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    match one.len() {
-        0..4 => one.iter().zip(other).all(|(a, b)| a == b),
-        4..=8 => one.first_chunk::<4>() == other.first_chunk() && one.last_chunk::<4>() == other.last_chunk(),
-        _ => one == other,
-    }
-}
+pub struct BlockKey(u64);
 
 /// What is summed up over the fields of a section.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
-    list_len: usize,
+    pub(super) list_len: usize,
     /// Bits of [`section`]: those of all fields, those that may not come any more, and
     /// those that came all the same.
     section: u16,
@@ -96,6 +69,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    pub(super) const NONE: Tally = Tally { list_len: 0, section: 0, forbidden: 0, offences: 0 };
+
     #[inline]
     pub(super) fn add(&mut self, effect: Effect, len: usize) {
         self.offences |= self.forbidden & effect.adds;
@@ -118,20 +93,15 @@ impl<T: Copy> FieldBlock<T> {
         FieldBlock {
             fields: Vec::new(),
             octets: Vec::new(),
-            tally: Tally { list_len: 0, section: 0, forbidden: 0, offences: 0 },
+            tally: Tally::NONE,
             missing_count: 0,
-            front: Front {
-                key: BlockKey::NONE,
-                field_count: 0,
-                octets_len: 0,
-                tally: Tally { list_len: 0, section: 0, forbidden: 0, offences: 0 },
-            },
+            pattern: Pattern::new(),
         }
     }
 
     /// Empties it, and keeps a moderate amount of memory.
     pub fn clear(&mut self) {
-        self.front.key.len = 0;
+        self.pattern.clear();
         self.fields.clear();
         self.octets.clear();
         if self.fields.capacity() > FIELDS_KEPT_MAX || self.octets.capacity() > OCTETS_KEPT_MAX {
@@ -142,44 +112,10 @@ impl<T: Copy> FieldBlock<T> {
         self.missing_count = 0;
     }
 
-    /// Keeps the fields of the front, if `block` begins with it and the table is the same:
-    /// returns its length. Otherwise nothing changes.
-    #[inline]
-    pub(crate) fn begin(&mut self, block: &[u8], table_version: u64) -> usize {
-        let key = &self.front.key;
-        let len = usize::from(key.len);
-        let is_same = self.may_repeat(table_version)
-            && block.get(..len).zip(key.indices.get(..len)).is_some_and(|(front, known)| is_same(front, known));
-        if !is_same {
-            return 0;
-        }
-        self.fields.truncate(self.front.field_count as usize);
-        self.octets.truncate(self.front.octets_len as usize);
-        self.tally = self.front.tally;
-        self.missing_count = 0;
-        len
-    }
-
-    /// Whether there is a front, and the table is still the same.
-    #[inline]
-    pub(crate) fn may_repeat(&self, table_version: u64) -> bool {
-        self.front.key.len > 0 && self.front.key.table_version == table_version
-    }
-
-    /// The fields that are here came of `indices` alone.
-    pub(super) fn remember_front(&mut self, indices: &[u8], table_version: u64) {
-        let mut key = BlockKey { table_version, len: indices.len() as u8, ..BlockKey::NONE };
-        let Some(front) = key.indices.get_mut(..indices.len()).filter(|_| self.missing_count == 0) else { return };
-        front.copy_from_slice(indices);
-        self.front.key = key;
-        self.front.field_count = self.fields.len() as u32;
-        self.front.octets_len = self.octets.len() as u32;
-        self.front.tally = self.tally;
-    }
-
     /// Gives back all memory that is not in use.
     pub(crate) fn shrink(&mut self) {
         self.clear();
+        self.pattern.shrink();
         self.fields.shrink_to_fit();
         self.octets.shrink_to_fit();
     }
@@ -216,19 +152,31 @@ impl<T: Copy> FieldBlock<T> {
 
     /// The fields in their order.
     pub fn iter(&self) -> impl Iterator<Item = FieldRef<'_, T>> {
-        self.fields.iter().map(|field| {
-            let octets = self.octets.get(field.start as usize..).unwrap_or_default();
-            let (name, rest) = octets.split_at(field.name_len as usize);
-            FieldRef { kind: field.kind, token: field.token, name, value: &rest[..field.value_len as usize] }
-        })
+        self.fields.iter().map(|field| self.field(field))
     }
 
-    /// What the section consists of, if it was short indices into the tables, all of it.
+    /// The values of the fields of one kind, which are found without looking at the others'.
+    pub(crate) fn values(&self, kind: FieldKind) -> impl Iterator<Item = &[u8]> {
+        self.fields.iter().filter(move |field| field.kind == kind).map(|field| self.field(field).value)
+    }
+
+    #[inline]
+    fn field(&self, field: &Field<T>) -> FieldRef<'_, T> {
+        let octets = self.octets.get(field.start as usize..).unwrap_or_default();
+        let (name, rest) = octets.split_at(field.name_len as usize);
+        FieldRef { kind: field.kind, token: field.token, name, value: &rest[..field.value_len as usize] }
+    }
+
+    /// Which section it is, if it was short enough to be remembered.
     #[must_use]
-    pub fn key(&self) -> Option<&BlockKey> {
-        // Every field adds to the length of the list.
-        let is_front = self.tally.list_len == self.front.tally.list_len && self.missing_count == 0;
-        (self.front.key.len > 0 && is_front).then_some(&self.front.key)
+    pub fn key(&self) -> Option<BlockKey> {
+        (self.pattern.number > 0).then_some(BlockKey(self.pattern.number))
+    }
+
+    /// The fields whose values may be others than they were in the first section with the same
+    /// key, each with its place among all fields. Their names, order and number are the same.
+    pub fn fresh(&self) -> impl Iterator<Item = (usize, FieldRef<'_, T>)> {
+        self.pattern.fresh().filter_map(|at| Some((at, self.field(self.fields.get(at)?))))
     }
 
     /// Adds a field with its octets.
@@ -254,6 +202,82 @@ impl<T: Copy> FieldBlock<T> {
     #[inline]
     pub(super) fn push_token(&mut self, kind: FieldKind, token: T) {
         self.fields.push(Field { kind, token, start: 0, name_len: 0, value_len: 0 });
+    }
+
+    /// The last field came as a literal.
+    pub(super) fn learn_literal(&mut self, first: u8, strings: &Strings<'_>, kind: FieldKind) {
+        let place = self.fields.last().filter(|field| field.name_len > 0).map_or(NO_PLACE, |field| {
+            let value_start = (field.start + field.name_len) as usize;
+            value_start..value_start + field.value_len as usize
+        });
+        self.pattern.learn_literal(first, strings, kind, place);
+    }
+
+    /// The last field, a literal, became the table's entry of this number.
+    pub(super) fn mark_inserted(&mut self, number: u64) {
+        if let Some(literal) = self.pattern.last_literal() {
+            literal.number = Some(number);
+        }
+    }
+
+    /// The section is whole, and the decoder's of this number.
+    pub(super) fn learn(&mut self, number: u64, section: &[u8], table_version: u64) {
+        if self.missing_count > 0 {
+            return self.pattern.clear();
+        }
+        self.pattern.finish(number, section, self.octets.len(), self.tally, table_version);
+    }
+
+    pub(super) fn kind(&self, at: usize) -> Option<FieldKind> {
+        self.fields.get(at).map(|field| field.kind)
+    }
+
+    /// The kind of a field and its token.
+    pub(super) fn mark_of(&self, at: usize) -> Option<(FieldKind, T)> {
+        self.fields.get(at).map(|field| (field.kind, field.token))
+    }
+
+    /// Takes the fields of the first section of this pattern, whose fresh ones are replaced then.
+    pub(super) fn begin_alike(&mut self) {
+        self.octets.truncate(self.pattern.octets_len);
+        self.tally = self.pattern.tally;
+    }
+
+    /// Replaces a field by one with the same name.
+    #[inline]
+    pub(super) fn replace(&mut self, literal: &Literal, mark: (FieldKind, T), name: &[u8], value: &[u8]) {
+        let Some(field) = self.fields.get_mut(literal.field) else { return };
+        (field.kind, field.token) = mark;
+        (field.name_len, field.value_len) = (name.len() as u32, value.len() as u32);
+        let start = literal.place.start;
+        match self.octets.get_mut(start..start + value.len()) {
+            Some(place) if value.len() <= literal.place.len() => {
+                place.copy_from_slice(value);
+                field.start = (start - name.len()) as u32;
+            }
+            _ => {
+                field.start = self.octets.len() as u32;
+                self.octets.extend_from_slice(name);
+                self.octets.extend_from_slice(value);
+            }
+        }
+    }
+
+    /// Replaces a field by one with the same name that its token says all of.
+    #[inline]
+    pub(super) fn replace_token(&mut self, literal: &Literal, (kind, token): (FieldKind, T)) {
+        if let Some(field) = self.fields.get_mut(literal.field) {
+            *field = Field { kind, token, start: 0, name_len: 0, value_len: 0 };
+        }
+    }
+
+    /// Sums up what the fields are as a whole once more.
+    #[cold]
+    pub(super) fn tally_again(&mut self) {
+        let list_len = self.tally.list_len;
+        let mut tally = Tally::NONE;
+        self.fields.iter().for_each(|field| tally.add(field.kind.effect(), 0));
+        self.tally = Tally { list_len, ..tally };
     }
 
     /// Whether one more field, counted in `tally`, is within the limits of its section.

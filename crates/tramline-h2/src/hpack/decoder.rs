@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::block::{FieldBlock, Tally};
-use super::field::{Classified, Classifier, FieldKind, kind, section};
+use super::field::{Classified, Classifier, FieldKind, kind, kind_again, section};
+use super::pattern::{Book, Found, Literal, Spot};
 use super::ring::Ring;
 use super::static_table::{self, COMPLETE_COUNT};
 use super::{huffman, integer};
@@ -50,9 +51,19 @@ pub struct BlockLimits {
     pub field_count_max: usize,
 }
 
+/// What a block is to the section before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Recognised {
+    /// The very same.
+    Same,
+    /// Written alike.
+    Alike,
+    Not,
+}
+
 /// What stands beside a table entry.
 #[derive(Clone, Copy, Debug)]
-struct Mark<T> {
+pub(super) struct Mark<T> {
     token: T,
     kind: FieldKind,
     keep: bool,
@@ -61,8 +72,17 @@ struct Mark<T> {
 
 impl<T> Mark<T> {
     fn of<C: Classifier<Token = T>>(classifier: &C, name: &[u8], value: &[u8]) -> Self {
-        let Classified { token, keep } = classifier.classify(name, value);
-        let kind = kind(name, value);
+        Mark::new(classifier.classify(name, value), kind(name, value))
+    }
+
+    /// The same, where this are the kind and the token that the name has with another value.
+    #[inline]
+    fn again<C: Classifier<Token = T>>(classifier: &C, before: (FieldKind, T), name: &[u8], value: &[u8]) -> Self {
+        Mark::new(classifier.classify_again(before.1, name, value), kind_again(before.0, name, value))
+    }
+
+    #[inline]
+    fn new(Classified { token, keep }: Classified<T>, kind: FieldKind) -> Self {
         // Of this the engine itself wants the octets.
         let is_needed = kind == FieldKind::ContentLength;
         Mark { token, kind, keep: keep || is_needed, effect: kind.effect() }
@@ -74,6 +94,17 @@ impl<T> Mark<T> {
 struct Scratch {
     name: Vec<u8>,
     value: Vec<u8>,
+}
+
+/// A literal's strings: what they are, and how they came.
+pub(super) struct Strings<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) value: &'a [u8],
+    /// Empty if the name is that of an entry.
+    pub(super) name_wire: &'a [u8],
+    pub(super) value_wire: &'a [u8],
+    /// Where in the section that is.
+    pub(super) value_at: usize,
 }
 
 /// The decoding side of one connection.
@@ -88,6 +119,8 @@ pub struct Decoder<C: Classifier> {
     size_max_allowed: usize,
     /// A lower limit took effect: the next block must begin with a size update.
     awaits_size_update: bool,
+    /// Sections that were learnt; each is named by its number in this count.
+    learnt_count: u64,
 }
 
 impl<C: Classifier> Decoder<C> {
@@ -105,6 +138,7 @@ impl<C: Classifier> Decoder<C> {
             scratch: Scratch::default(),
             size_max_allowed: table_size_max.max(4096),
             awaits_size_update: false,
+            learnt_count: 0,
         }
     }
 
@@ -136,52 +170,196 @@ impl<C: Classifier> Decoder<C> {
         limits: BlockLimits,
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
-        let front_len = self.front_version().map_or(0, |version| out.begin(block, version));
-        if front_len == 0 {
-            out.clear();
+        match self.recognise(block, &limits, out) {
+            Recognised::Same => Ok(()),
+            Recognised::Alike => self.decode_alike(block, out),
+            Recognised::Not => self.decode_anew(block, limits, out),
         }
-        self.decode_behind(front_len, block, limits, out)
     }
 
-    /// The version of the table, unless the next block must begin with a size update, and so
-    /// repeats no other.
+    /// Whether `block` is written as the last section in `out` was: nothing of it changes by that.
     #[inline]
-    pub(crate) fn front_version(&self) -> Option<u64> {
-        (!self.awaits_size_update).then_some(self.table.version())
+    pub(crate) fn recognise(&self, block: &[u8], limits: &BlockLimits, out: &mut FieldBlock<C::Token>) -> Recognised {
+        // A block that must begin with a size update is like no other.
+        if self.awaits_size_update {
+            return Recognised::Not;
+        }
+        if out.pattern.is_last(block, self.table.version()) {
+            return Recognised::Same;
+        }
+        if out.pattern.fits(block, &self.table, limits) { Recognised::Alike } else { Recognised::Not }
     }
 
-    /// Decodes what is behind the front of a block that `out` holds already.
-    pub(crate) fn decode_behind(
+    /// Whether any other block can be like the last section in `out`.
+    pub(crate) fn may_recognise(&self, out: &FieldBlock<C::Token>) -> bool {
+        out.pattern.is_of_use(&self.table)
+    }
+
+    /// Takes a block that was recognised as like the last section in `out`.
+    pub(crate) fn decode_alike(&mut self, block: &[u8], out: &mut FieldBlock<C::Token>) -> Result<(), HpackError> {
+        // A section without literals has all that it had.
+        let Some(mut book) = out.pattern.take_book() else {
+            out.begin_alike();
+            out.pattern.finish_use(block, self.table.version());
+            return Ok(());
+        };
+        let is_aligned = out.pattern.is_aligned;
+        let taken = match is_aligned {
+            true => self.take_fresh(block, &mut book, out),
+            false => self.take_literals(block, &mut book, out),
+        };
+        out.pattern.give_book(book);
+        match taken {
+            Ok(()) if is_aligned => {}
+            Ok(()) => out.pattern.finish_use(block, self.table.version()),
+            Err(_) => out.clear(),
+        }
+        taken
+    }
+
+    /// The values of a section that is the last one but for them.
+    #[inline]
+    fn take_fresh(&mut self, block: &[u8], book: &mut Book, out: &mut FieldBlock<C::Token>) -> Result<(), HpackError> {
+        out.begin_alike();
+        let mut is_other = false;
+        let (literals, fresh, names) = book.parts();
+        for &at in fresh {
+            let Some(literal) = literals.get_mut(at) else { continue };
+            let Found::Value(spot) = literal.found else { continue };
+            let name = names.get(literal.name.clone()).unwrap_or_default();
+            let (kind, len) = self.take_value(block, spot, name, literal, out)?;
+            out.tally.list_len = out.tally.list_len + len - literal.len;
+            is_other |= kind != literal.kind;
+        }
+        if is_other {
+            out.tally_again();
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn take_literals(
         &mut self,
-        front_len: usize,
+        block: &[u8],
+        book: &mut Book,
+        out: &mut FieldBlock<C::Token>,
+    ) -> Result<(), HpackError> {
+        out.begin_alike();
+        let mut is_other = false;
+        let (literals, _, names) = book.parts();
+        for literal in literals {
+            let name = names.get(literal.name.clone()).unwrap_or_default();
+            self.take_literal(block, name, literal, out)?;
+            is_other |= out.kind(literal.field) != Some(literal.kind);
+        }
+        if is_other {
+            out.tally_again();
+        }
+        Ok(())
+    }
+
+    fn take_literal(
+        &mut self,
+        block: &[u8],
+        name: &[u8],
+        literal: &mut Literal,
+        out: &mut FieldBlock<C::Token>,
+    ) -> Result<(), HpackError> {
+        // What an insertion of this very block threw out is not there any more.
+        let is_gone = |number: Option<u64>| number.is_some_and(|number| number < self.table.numbers().start);
+        if is_gone(literal.lender) {
+            return Err(HpackError::InvalidIndex);
+        }
+        let len = match literal.found {
+            Found::Same if is_gone(literal.number) => return Err(HpackError::InvalidIndex),
+            Found::Same => return Ok(()),
+            Found::Again(spot) => return self.take_value(block, spot, name, literal, out).map(|_| ()),
+            Found::Value(spot) => self.take_value(block, spot, name, literal, out)?.1,
+            Found::Entry(number) => {
+                let entry = self.table.entry(number).ok_or(HpackError::InvalidIndex)?;
+                let mark = entry.mark();
+                match mark.keep {
+                    true => out.replace(literal, (mark.kind, mark.token), name, entry.value()),
+                    false => out.replace_token(literal, (mark.kind, mark.token)),
+                }
+                entry.len()
+            }
+        };
+        literal.is_fresh = true;
+        out.tally.list_len = out.tally.list_len + len - literal.len;
+        Ok(())
+    }
+
+    /// The value of a literal that is not what it was, or that is inserted again: the kind of
+    /// the field, and its length.
+    #[inline]
+    fn take_value(
+        &mut self,
+        block: &[u8],
+        spot: Spot,
+        name: &[u8],
+        literal: &mut Literal,
+        out: &mut FieldBlock<C::Token>,
+    ) -> Result<(FieldKind, usize), HpackError> {
+        let mut value = block.get(spot.start..spot.start + spot.len).unwrap_or_default();
+        if spot.is_huffman {
+            unpack(value, &mut self.scratch.value)?;
+            value = &self.scratch.value;
+        }
+        let before = out.mark_of(literal.field).unwrap_or((literal.kind, C::Token::default()));
+        let mark = Mark::again(&self.classifier, before, name, value);
+        if mark.keep {
+            out.replace(literal, (mark.kind, mark.token), name, value);
+        } else {
+            out.replace_token(literal, (mark.kind, mark.token));
+        }
+        let len = name.len() + value.len();
+        if literal.is_inserted() {
+            let start = self.table.numbers().start;
+            self.table.insert(name, value, mark);
+            literal.number = Some(self.table.numbers().end - 1);
+            if self.table.numbers().start != start && !out.pattern.is_whole_behind(literal.field, &self.table) {
+                return Err(HpackError::InvalidIndex);
+            }
+        }
+        if spot.is_huffman {
+            self.shrink_scratch();
+        }
+        Ok((mark.kind, len))
+    }
+
+    /// Remembers how the section in `out` was written.
+    fn learn(&mut self, section: &[u8], out: &mut FieldBlock<C::Token>) {
+        self.learnt_count += 1;
+        out.learn(self.learnt_count, section, self.table.version());
+    }
+
+    /// Decodes a block that is like no other.
+    pub(crate) fn decode_anew(
+        &mut self,
         block: &[u8],
         limits: BlockLimits,
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
-        let mut input = block.get(front_len..).unwrap_or_default();
-        if front_len == 0 {
-            self.decode_size_updates(&mut input)?;
-        }
+        out.clear();
+        let mut input = block;
+        self.decode_size_updates(&mut input)?;
+        let section = input;
         while let Some(&first) = input.first() {
             match first {
-                0x80..=0xfe => {
-                    let before = input;
-                    self.decode_run(&mut input, &limits, out)?;
-                    if before.len() == block.len() {
-                        out.remember_front(&before[..before.len() - input.len()], self.table.version());
-                    }
-                }
+                0x80..=0xfe => self.decode_run(&mut input, &limits, out)?,
                 0xff => {
                     let index = integer::decode(&mut input, 7).ok_or(HpackError::Malformed)?;
                     let mut tally = out.tally;
                     self.push_indexed(index, &limits, &mut tally, out)?;
                     out.tally = tally;
                 }
-                0x40.. => self.decode_literal(&mut input, 6, true, &limits, out)?,
+                0x40.. => self.decode_literal(&mut input, section.len(), &limits, out)?,
                 0x20.. => return Err(HpackError::InvalidSizeUpdate),
-                _ => self.decode_literal(&mut input, 4, false, &limits, out)?,
+                _ => self.decode_literal(&mut input, section.len(), &limits, out)?,
             }
         }
+        self.learn(section, out);
         Ok(())
     }
 
@@ -243,6 +421,7 @@ impl<C: Classifier> Decoder<C> {
             return self.push_static(index, limits, tally, out);
         };
         let entry = self.table.get(at).ok_or(HpackError::InvalidIndex)?;
+        out.pattern.learn_dynamic(at, &self.table);
         let mark = entry.mark();
         tally.add(mark.effect, entry.len());
         if !out.has_room(tally, limits) {
@@ -265,6 +444,7 @@ impl<C: Classifier> Decoder<C> {
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
         let (name, value) = static_table::get(index).ok_or(HpackError::InvalidIndex)?;
+        out.pattern.learn_static(index);
         let mark = match self.complete.get(index - 1) {
             Some(mark) => *mark,
             None => self.mark_static(name, value),
@@ -293,25 +473,34 @@ impl<C: Classifier> Decoder<C> {
     fn decode_literal(
         &mut self,
         input: &mut &[u8],
-        prefix_bits: u32,
-        is_inserted: bool,
+        section_len: usize,
         limits: &BlockLimits,
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
-        let index = integer::decode(input, prefix_bits).ok_or(HpackError::Malformed)?;
+        let first = input.first().copied().unwrap_or_default();
+        let is_inserted = first & 0x40 != 0;
+        let index = integer::decode(input, if is_inserted { 6 } else { 4 }).ok_or(HpackError::Malformed)?;
         let Scratch { name: name_buffer, value: value_buffer } = &mut self.scratch;
+        let at_name = *input;
+        let mut before = None;
         let name = match index.checked_sub(static_table::STATIC_TABLE.len() + 1) {
             _ if index == 0 => decode_string(input, name_buffer)?,
             None => static_table::get(index).ok_or(HpackError::InvalidIndex)?.0,
             Some(at) => {
+                let entry = self.table.get(at).ok_or(HpackError::InvalidIndex)?;
+                before = Some((entry.mark().kind, entry.mark().token));
                 // An insertion may evict the very entry that lends its name (RFC 7541 §4.4).
                 name_buffer.clear();
-                name_buffer.extend_from_slice(self.table.get(at).ok_or(HpackError::InvalidIndex)?.name());
+                name_buffer.extend_from_slice(entry.name());
                 name_buffer
             }
         };
+        let at_value = *input;
         let value = decode_string(input, value_buffer)?;
-        let mark = Mark::of(&self.classifier, name, value);
+        let mark = match before {
+            Some(before) => Mark::again(&self.classifier, before, name, value),
+            None => Mark::of(&self.classifier, name, value),
+        };
         out.tally.add(mark.effect, name.len() + value.len());
         let tally = out.tally;
         if !out.has_room(&tally, limits) {
@@ -321,8 +510,12 @@ impl<C: Classifier> Decoder<C> {
         } else {
             out.push_token(mark.kind, mark.token);
         }
-        if is_inserted {
-            self.table.insert(name, value, mark);
+        let name_wire = &at_name[..at_name.len() - at_value.len()];
+        let value_wire = &at_value[..at_value.len() - input.len()];
+        let value_at = section_len - at_value.len();
+        out.learn_literal(first, &Strings { name, value, name_wire, value_wire, value_at }, mark.kind);
+        if is_inserted && self.table.insert(name, value, mark).is_some() {
+            out.mark_inserted(self.table.numbers().end - 1);
         }
         self.shrink_scratch();
         Ok(())
@@ -348,9 +541,13 @@ fn decode_string<'a, 'i: 'a>(input: &mut &'i [u8], buffer: &'a mut Vec<u8>) -> R
     if !is_huffman {
         return Ok(octets);
     }
-    buffer.clear();
-    huffman::decode(octets, buffer).ok_or(HpackError::InvalidHuffman)?;
+    unpack(octets, buffer)?;
     Ok(buffer)
+}
+
+fn unpack(octets: &[u8], buffer: &mut Vec<u8>) -> Result<(), HpackError> {
+    buffer.clear();
+    huffman::decode(octets, buffer).ok_or(HpackError::InvalidHuffman)
 }
 
 fn leave_out<T: Copy>(out: &mut FieldBlock<T>, limits: &BlockLimits, tally: &Tally) -> Result<(), HpackError> {

@@ -58,6 +58,11 @@ pub(crate) mod section {
 }
 
 impl FieldKind {
+    /// Whether it says what a section is about, and not how.
+    pub(super) const fn is_pseudo(self) -> bool {
+        self.effect().adds & section::PSEUDO != 0
+    }
+
     /// What this field does to its section: a pseudo-header comes once, and none comes
     /// behind another field.
     pub(super) const fn effect(self) -> section::Effect {
@@ -95,6 +100,14 @@ pub trait Classifier {
 
     /// Called when a field enters the table, and for each literal that does not.
     fn classify(&self, name: &[u8], value: &[u8]) -> Classified<Self::Token>;
+
+    /// Called instead for a literal that brings a new value to a name: `before` is the token
+    /// that the name had with another value. The answer is that of
+    /// [`classify`](Self::classify).
+    fn classify_again(&self, before: Self::Token, name: &[u8], value: &[u8]) -> Classified<Self::Token> {
+        let _ = before;
+        self.classify(name, value)
+    }
 }
 
 /// The classifier that knows nothing and keeps everything.
@@ -111,7 +124,7 @@ impl Classifier for Opaque {
 
 /// Decides the kind of a field (RFC 9113 §8.2, §8.3).
 pub(super) fn kind(name: &[u8], value: &[u8]) -> FieldKind {
-    if !value.iter().all(|&octet| is_value_octet(octet)) {
+    if !is_value(value) {
         return FieldKind::Malformed;
     }
     if let [b':', pseudo @ ..] = name {
@@ -127,6 +140,15 @@ pub(super) fn kind(name: &[u8], value: &[u8]) -> FieldKind {
         _ if is_name(name) => FieldKind::Regular,
         _ => FieldKind::Malformed,
     }
+}
+
+/// The same, where `before` is the kind of a field of this name.
+#[inline]
+pub(super) fn kind_again(before: FieldKind, name: &[u8], value: &[u8]) -> FieldKind {
+    if before != FieldKind::Regular {
+        return kind(name, value);
+    }
+    if is_value(value) { FieldKind::Regular } else { FieldKind::Malformed }
 }
 
 fn pseudo_kind(pseudo: &[u8], value: &[u8]) -> FieldKind {
@@ -171,6 +193,18 @@ static NAME_OCTETS: [bool; 256] = {
     table
 };
 
+/// Eight octets at a time; the rest, and eight among which one may be wrong, one by one.
+fn is_value(value: &[u8]) -> bool {
+    let (chunks, rest) = value.as_chunks::<8>();
+    let is_good = |chunk: &[u8; 8]| {
+        let octets = u64::from_ne_bytes(*chunk);
+        // Octets below 0x10 borrow from their high bit; what follows one may look wrong, too.
+        let low = octets.wrapping_sub(0x1010_1010_1010_1010) & !octets & 0x8080_8080_8080_8080;
+        low == 0 || chunk.iter().all(|&octet| is_value_octet(octet))
+    };
+    chunks.iter().all(is_good) && rest.iter().all(|&octet| is_value_octet(octet))
+}
+
 /// RFC 9113 §8.2.1: no NUL, CR or LF.
 ///
 /// White space at either end, which that clause forbids too, is let through: it cannot
@@ -183,6 +217,19 @@ const fn is_value_octet(octet: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_octet_is_found_wherever_it_stands() {
+        for len in 0..40 {
+            for at in 0..len {
+                for octet in 0..=255 {
+                    let mut value = alloc::vec![b'a'; len];
+                    value[at] = octet;
+                    assert_eq!(is_value(&value), is_value_octet(octet), "{octet} at {at} of {len}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn kinds_row_by_row() {

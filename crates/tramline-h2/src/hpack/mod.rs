@@ -8,10 +8,12 @@ mod huffman;
 mod index;
 mod integer;
 mod memo;
+mod pattern;
 mod ring;
 mod static_table;
 
 pub use block::{BlockKey, FieldBlock, FieldRef};
+pub(crate) use decoder::Recognised;
 pub use decoder::{BlockLimits, Decoder, HpackError};
 pub use encoder::{Encoder, Indexing};
 pub(crate) use field::section;

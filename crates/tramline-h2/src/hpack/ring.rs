@@ -1,6 +1,7 @@
 //! The dynamic table (RFC 7541 §2.3.2): entries of octets, oldest out first.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::ENTRY_OVERHEAD_LEN;
 
@@ -72,7 +73,7 @@ pub(super) struct Ring<T> {
     size: usize,
     size_max: usize,
     /// Entries that were ever inserted; each is named by its number in this count.
-    inserted: u32,
+    inserted: u64,
     /// Counts changes: while it stands still, every index means what it meant.
     version: u64,
 }
@@ -121,8 +122,8 @@ impl<T: Copy> Ring<T> {
         self.slots.push(Slot { start, name_len: name.len() as u32, value_len: value.len() as u32, mark });
         self.size += size;
         let number = self.inserted;
-        self.inserted = number.wrapping_add(1);
-        Some(number)
+        self.inserted += 1;
+        Some(number as u32)
     }
 
     /// Makes room for `size`.
@@ -154,10 +155,21 @@ impl<T: Copy> Ring<T> {
         Some(Entry { table: &self.octets, start: slot.start - self.base, slot })
     }
 
+    /// The numbers of the entries that are here, by the whole count.
+    #[inline]
+    pub(super) fn numbers(&self) -> Range<u64> {
+        self.inserted - (self.slots.len() - self.first) as u64..self.inserted
+    }
+
+    /// The entry that has this number by the whole count, if it is still here.
+    pub(super) fn entry(&self, number: u64) -> Option<Entry<'_, T>> {
+        self.get(usize::try_from(self.inserted.checked_sub(number)?.checked_sub(1)?).ok()?)
+    }
+
     /// The index of the entry with this number, if it is still here.
     #[inline]
     pub(super) fn index_of(&self, number: u32) -> Option<usize> {
-        let index = self.inserted.wrapping_sub(number).wrapping_sub(1) as usize;
+        let index = (self.inserted as u32).wrapping_sub(number).wrapping_sub(1) as usize;
         (index < self.slots.len() - self.first).then_some(index)
     }
 

@@ -33,9 +33,11 @@ impl ServerSide {
         if oversize {
             return self.reject(engine, key, header_list_too_long());
         }
-        let repeated = self.repeated.as_ref().filter(|before| engine.fields().key() == Some(&before.key));
+        let repeated = self.repeated.as_ref().filter(|before| engine.fields().key() == Some(before.key));
         match repeated.map(|before| (before.is_kept, before.route)) {
-            Some((true, route)) => self.start_call(engine, key, route, None, Opening::Messages, now),
+            Some((true, route)) if self.head.renew(fresh_fields(engine)) => {
+                self.start_call(engine, key, route, None, Opening::Messages, now);
+            }
             before => self.read_head(engine, key, before.is_some(), now),
         }
         if end_stream {
@@ -50,7 +52,7 @@ impl ServerSide {
         let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
         match self.head.read(fields, self.shared.accept) {
             Ok(()) => {
-                let block_key = engine.fields().key().copied();
+                let block_key = engine.fields().key();
                 self.start_rpc(engine, key, block_key, is_repeated, now);
             }
             Err(Rejection::Http(_)) if self.shared.routes.http_id().is_some() => self.start_http(engine, key, now),
@@ -157,7 +159,7 @@ impl ServerSide {
         call.place = place.flatten();
         (call.encoding, call.accept, call.subtype) = (self.head.encoding(), self.head.accept(), self.head.subtype());
         if self.repeated.as_ref().is_some_and(|repeated| repeated.is_kept) {
-            call.metadata = self.head.metadata().clone();
+            self.head.lend_metadata(&mut call.metadata);
         } else {
             std::mem::swap(&mut call.metadata, self.head.metadata_mut());
         }
@@ -265,4 +267,9 @@ impl ServerSide {
         }
         self.calls.recycle(call, &mut self.slots);
     }
+}
+
+/// The fields of a head that comes again whose values are other ones, with their places.
+fn fresh_fields(engine: &Engine) -> impl Iterator<Item = (usize, FieldToken, &[u8])> {
+    engine.fields().fresh().map(|(at, field)| (at, field.token, field.value))
 }
