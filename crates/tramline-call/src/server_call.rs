@@ -355,6 +355,7 @@ impl RequestHead {
 
     /// Gives a call the metadata, in the memory of one that is over. The head keeps them, and
     /// may be [renewed](Self::renew).
+    #[inline]
     pub fn lend_metadata(&self, call: &mut Metadata) {
         if self.has_fresh_metadata { call.copy_from(&self.metadata) } else { *call = self.metadata.clone() }
     }

@@ -173,6 +173,13 @@ impl<T: Copy> FieldBlock<T> {
         (self.pattern.number > 0).then_some(BlockKey(self.pattern.number))
     }
 
+    /// Whether there are [`fresh`](Self::fresh) fields.
+    #[must_use]
+    #[inline]
+    pub fn has_fresh(&self) -> bool {
+        self.pattern.has_fresh
+    }
+
     /// The fields whose values may be others than they were in the first section with the same
     /// key, each with its place among all fields. Their names, order and number are the same.
     pub fn fresh(&self) -> impl Iterator<Item = (usize, FieldRef<'_, T>)> {

@@ -257,7 +257,7 @@ pub(super) struct Pattern {
     /// The section at hand is the last one, but for the values of fresh fields.
     pub(super) is_aligned: bool,
     /// Some value is another one than it was at first.
-    has_fresh: bool,
+    pub(super) has_fresh: bool,
     /// Which one it is, of all that the decoder learnt.
     pub(super) number: u64,
     /// The oldest entry that it needs.

@@ -35,7 +35,7 @@ impl ServerSide {
         }
         let repeated = self.repeated.as_ref().filter(|before| engine.fields().key() == Some(before.key));
         match repeated.map(|before| (before.is_kept, before.route)) {
-            Some((true, route)) if self.head.renew(fresh_fields(engine)) => {
+            Some((true, route)) if !engine.fields().has_fresh() || self.renew_head(engine) => {
                 self.start_call(engine, key, route, None, Opening::Messages, now);
             }
             before => self.read_head(engine, key, before.is_some(), now),
@@ -43,6 +43,12 @@ impl ServerSide {
         if end_stream {
             self.handle_request_end(engine, key);
         }
+    }
+
+    /// A head that is known but for some values.
+    #[inline(never)]
+    fn renew_head(&mut self, engine: &Engine) -> bool {
+        self.head.renew(engine.fields().fresh().map(|(at, field)| (at, field.token, field.value)))
     }
 
     /// A head that is not known already. `is_repeated`: it is that of the call before.
@@ -267,9 +273,4 @@ impl ServerSide {
         }
         self.calls.recycle(call, &mut self.slots);
     }
-}
-
-/// The fields of a head that comes again whose values are other ones, with their places.
-fn fresh_fields(engine: &Engine) -> impl Iterator<Item = (usize, FieldToken, &[u8])> {
-    engine.fields().fresh().map(|(at, field)| (at, field.token, field.value))
 }
