@@ -318,11 +318,22 @@ static CANONICAL: Canonical = {
     canonical
 };
 
+/// Symbols that are decoded between two refills of 56 bits, at least.
+const SYMBOLS_PER_REFILL: usize = 56 / FAST_BITS as usize;
+
 /// Appends the decoded octets. `None` if a code is EOS, or the padding is wrong
 /// (RFC 7541 §5.2).
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let mut buffer = 0u64;
-    let mut buffered = 0u32;
+    let mut rest = Bits { buffer: 0, buffered: 0, input };
+    let mut symbols = [0u8; SYMBOLS_PER_REFILL];
+    while rest.refill() {
+        let count = symbols.iter_mut().map_while(|symbol| rest.take_short().map(|taken| *symbol = taken)).count();
+        out.extend_from_slice(symbols.get(..count)?);
+        if count < SYMBOLS_PER_REFILL {
+            out.push(rest.take_long()?);
+        }
+    }
+    let Bits { mut buffer, mut buffered, input } = rest;
     let mut octets = input.iter();
     loop {
         while buffered <= 56 {
@@ -348,6 +359,51 @@ pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Option<()> {
             }
             None => return is_padding(buffer, buffered).then_some(()),
         }
+    }
+}
+
+/// What is left of an input, the next bits of it in a register.
+struct Bits<'a> {
+    buffer: u64,
+    buffered: u32,
+    input: &'a [u8],
+}
+
+impl Bits<'_> {
+    /// Fills the register to 56 bits or more, as long as eight octets are left.
+    #[inline(always)]
+    fn refill(&mut self) -> bool {
+        let Some(word) = self.input.first_chunk() else { return false };
+        // Octets that fit. The bits of the next one that come along are written again, alike.
+        let count = (63 - self.buffered) >> 3;
+        self.buffer |= u64::from_be_bytes(*word) >> self.buffered;
+        self.buffered += 8 * count;
+        self.input = self.input.get(count as usize..).unwrap_or_default();
+        true
+    }
+
+    /// The next symbol, if its code is short.
+    #[inline(always)]
+    fn take_short(&mut self) -> Option<u8> {
+        let (symbol, bits) = FAST[(self.buffer >> (64 - FAST_BITS)) as usize];
+        self.buffer <<= bits;
+        self.buffered = self.buffered.wrapping_sub(u32::from(bits));
+        (bits > 0).then_some(symbol)
+    }
+
+    /// The next symbol, whose code is long. `None` if it is EOS.
+    #[inline(never)]
+    fn take_long(&mut self) -> Option<u8> {
+        while self.buffered <= 56 {
+            let Some((octet, rest)) = self.input.split_first() else { break };
+            self.buffer |= u64::from(*octet) << (56 - self.buffered);
+            self.buffered += 8;
+            self.input = rest;
+        }
+        let (symbol, bits) = decode_long(self.buffer, self.buffered)?;
+        self.buffer <<= bits;
+        self.buffered -= bits;
+        Some(symbol)
     }
 }
 
@@ -384,9 +440,20 @@ fn is_padding(buffer: u64, buffered: u32) -> bool {
     buffered < 8 && buffer >> (64 - buffered.max(1)) == (1 << buffered) - 1 || buffered == 0
 }
 
+/// Lengths of the codes, by octet.
+static CODE_BITS: [u8; 256] = {
+    let mut bits = [0; 256];
+    let mut symbol = 0;
+    while symbol < 256 {
+        bits[symbol] = CODES[symbol].1;
+        symbol += 1;
+    }
+    bits
+};
+
 /// Octets that `input` takes encoded.
 pub(super) fn encoded_len(input: &[u8]) -> usize {
-    let bits: usize = input.iter().map(|&octet| usize::from(CODES[usize::from(octet)].1)).sum();
+    let bits: usize = input.iter().map(|&octet| usize::from(CODE_BITS[usize::from(octet)])).sum();
     bits.div_ceil(8)
 }
 
@@ -395,18 +462,19 @@ pub(super) fn encode(input: &[u8], out: &mut Vec<u8>) {
     let mut buffer = 0u64;
     let mut buffered = 0u32;
     for &octet in input {
+        // A code has 30 bits at most, and fewer than 32 wait.
         let (code, bits) = CODES[usize::from(octet)];
         buffer = buffer << bits | u64::from(code);
         buffered += u32::from(bits);
-        while buffered >= 8 {
-            buffered -= 8;
-            out.push((buffer >> buffered) as u8);
+        if buffered >= 32 {
+            buffered -= 32;
+            out.extend_from_slice(&((buffer >> buffered) as u32).to_be_bytes());
         }
     }
-    if buffered > 0 {
-        let padding = 8 - buffered;
-        out.push((buffer << padding) as u8 | ((1 << padding) - 1));
-    }
+    let padding = buffered.wrapping_neg() & 7;
+    let last = (buffer << padding | ((1 << padding) - 1)) as u32;
+    let last_len = ((buffered + padding) / 8) as usize;
+    out.extend_from_slice(last.to_be_bytes().get(4 - last_len..).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -445,6 +513,51 @@ mod tests {
         assert_eq!(decoded(&[0b0000_0111, 0xff]), None);
         assert_eq!(decoded(&[0xff, 0xff, 0xff, 0xff]), None);
         assert_eq!(CODES[256], (0x3fff_ffff, 30));
+    }
+
+    /// Bit by bit, by the table of Appendix B alone.
+    fn decode_slowly(input: &[u8]) -> Option<Vec<u8>> {
+        let (mut out, mut code, mut bits) = (Vec::new(), 0u32, 0u8);
+        for n in 0..input.len() * 8 {
+            code = code << 1 | u32::from(input[n / 8] >> (7 - n % 8) & 1);
+            bits += 1;
+            match CODES.iter().position(|known| *known == (code, bits)) {
+                Some(256) => return None,
+                Some(symbol) => {
+                    out.push(symbol as u8);
+                    (code, bits) = (0, 0);
+                }
+                None if bits > 30 => return None,
+                None => {}
+            }
+        }
+        (bits < 8 && code == (1 << bits) - 1).then_some(out)
+    }
+
+    #[test]
+    fn long_strings_are_decoded_as_bit_by_bit() {
+        let mut seed = 7u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as usize
+        };
+        for round in 0..3000 {
+            let mut text = Vec::new();
+            for _ in 0..next() % 60 {
+                // Most of the time text, whose codes are short.
+                text.push(if next() % 16 == 0 { next() as u8 } else { b' ' + (next() % 95) as u8 });
+            }
+            let mut wire = Vec::new();
+            encode(&text, &mut wire);
+            assert_eq!(wire.len(), encoded_len(&text));
+            assert_eq!(decoded(&wire).as_deref(), Some(&text[..]));
+            if round % 2 == 1 && !wire.is_empty() {
+                let at = next() % wire.len();
+                wire[at] ^= 1 << (next() % 8);
+                wire.truncate(wire.len() - next() % 2);
+            }
+            assert_eq!(decoded(&wire), decode_slowly(&wire), "{wire:x?}");
+        }
     }
 
     #[test]
