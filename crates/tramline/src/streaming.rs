@@ -29,73 +29,62 @@ use crate::interceptor::{Passage, Passed};
 /// # let _ = trailers; Ok(()) }
 /// ```
 pub struct Streaming<T> {
-    /// In a box: a handler's future holds its arguments several times over, as wide as they are.
-    reader: Box<Reader<T>>,
+    exchange: Arc<Exchange>,
+    format: Arc<Format<T>>,
+    /// In a box made when first needed: a stream on which nothing happens has none, and a
+    /// handler's future holds its arguments several times over, as wide as they are.
+    reading: Option<Box<Reading>>,
+}
+
+/// How messages are read: one for all calls of a method.
+pub(crate) struct Format<T> {
+    pub(crate) decode: DecodeFn<T>,
+    pub(crate) limits: Limits,
 }
 
 /// How far a stream of messages was read.
-struct Reader<T> {
-    exchange: Arc<Exchange>,
-    decode: DecodeFn<T>,
+#[derive(Default)]
+struct Reading {
     packed: Vec<u8>,
     packed_at: u32,
-    limits: Limits,
     /// Of the last message.
     was_compressed: bool,
     /// Dropping this half ends the call.
     cancels: bool,
-    /// What a stream does not have from the start.
-    rest: Option<Box<Rest>>,
-}
-
-#[derive(Default)]
-struct Rest {
     /// How the stream ended.
     end: Option<Result<Metadata, Status>>,
     /// Where messages pass interceptors, if there are any.
     passage: Option<Box<Passage>>,
 }
 
-impl<T> Reader<T> {
-    fn end(&self) -> Option<&Result<Metadata, Status>> {
-        self.rest.as_ref()?.end.as_ref()
-    }
-
-    fn passage(&self) -> Option<&Passage> {
-        self.rest.as_ref()?.passage.as_deref()
-    }
-}
-
 impl<T> std::fmt::Debug for Streaming<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Streaming").field("end", &self.reader.end()).finish_non_exhaustive()
+        f.debug_struct("Streaming").field("end", &self.end()).finish_non_exhaustive()
     }
 }
 
 impl<T> Streaming<T> {
-    pub(crate) fn new(exchange: Arc<Exchange>, decode: DecodeFn<T>, limits: Limits) -> Self {
-        let reader = Reader {
-            exchange,
-            decode,
-            packed: Vec::new(),
-            packed_at: 0,
-            limits,
-            was_compressed: false,
-            cancels: false,
-            rest: None,
-        };
-        Streaming { reader: Box::new(reader) }
+    pub(crate) fn new(exchange: Arc<Exchange>, format: Arc<Format<T>>) -> Self {
+        Streaming { exchange, format, reading: None }
+    }
+
+    fn end(&self) -> Option<&Result<Metadata, Status>> {
+        self.reading.as_ref()?.end.as_ref()
+    }
+
+    fn passage(&self) -> Option<&Passage> {
+        self.reading.as_ref()?.passage.as_deref()
     }
 
     /// Messages, and the end of a response, pass interceptors on their way.
     pub(crate) fn through(mut self, passage: Box<Passage>) -> Self {
-        self.reader.rest.get_or_insert_default().passage = Some(passage);
+        self.reading.get_or_insert_default().passage = Some(passage);
         self
     }
 
     /// A client's stream: dropping it cancels the call.
     pub(crate) fn cancelling(mut self) -> Self {
-        self.reader.cancels = true;
+        self.reading.get_or_insert_default().cancels = true;
         self
     }
 
@@ -120,56 +109,54 @@ impl<T> Streaming<T> {
     }
 
     pub(crate) fn poll_metadata(&mut self, cx: &mut Context<'_>) -> Poll<Result<Metadata, Status>> {
-        while self.reader.passage().is_some_and(|passage| passage.is_of_response())
-            && !self.reader.exchange.has_received_head()
-        {
-            match self.reader.end() {
+        while self.passage().is_some_and(|passage| passage.is_of_response()) && !self.exchange.has_received_head() {
+            match self.end() {
                 Some(Ok(_)) => return Poll::Ready(Ok(Metadata::new())),
                 Some(Err(status)) => return Poll::Ready(Err(status.clone())),
                 None => {}
             }
             // Only an end can be under way before the head is there.
             let _ = ready!(self.poll_passage(cx));
-            if self.reader.end().is_none() {
-                match ready!(self.reader.exchange.poll_head(cx)) {
-                    Ok(_) if self.reader.exchange.has_received_head() => {}
+            if self.end().is_none() {
+                match ready!(self.exchange.poll_head(cx)) {
+                    Ok(_) if self.exchange.has_received_head() => {}
                     Ok(nothing) => return Poll::Ready(Ok(nothing)),
                     Err(status) => self.start_end(Err(status)),
                 }
             }
         }
         self.pass_head();
-        self.reader.exchange.poll_head(cx)
+        self.exchange.poll_head(cx)
     }
 
     /// Takes the response's initial metadata past the interceptors, once.
     fn pass_head(&self) {
-        if let Some(hooks) = self.reader.passage().and_then(|passage| passage.response_hooks())
-            && self.reader.exchange.has_received_head()
+        if let Some(hooks) = self.passage().and_then(|passage| passage.response_hooks())
+            && self.exchange.has_received_head()
         {
-            hooks.response_metadata_once(|pass| self.reader.exchange.change_received_head(pass));
+            hooks.response_metadata_once(|pass| self.exchange.change_received_head(pass));
         }
     }
 
     fn start_end(&mut self, end: Result<Metadata, Status>) {
         self.pass_head();
-        let rest = self.reader.rest.get_or_insert_default();
-        match &mut rest.passage {
+        let reading = self.reading.get_or_insert_default();
+        match &mut reading.passage {
             Some(passage) => passage.start_end(end),
-            None => rest.end = Some(end),
+            None => reading.end = Some(end),
         }
     }
 
     /// The trailers, once [`message`](Self::message) has answered `None`.
     #[must_use]
     pub fn trailers(&self) -> Option<&Metadata> {
-        self.reader.end()?.as_ref().ok()
+        self.end()?.as_ref().ok()
     }
 
     /// Whether the last message came compressed.
     #[must_use]
     pub fn was_compressed(&self) -> bool {
-        self.reader.was_compressed
+        self.reading.as_ref().is_some_and(|reading| reading.was_compressed)
     }
 
     /// [`message`](Self::message) as a poll.
@@ -183,18 +170,20 @@ impl<T> Streaming<T> {
                 }
                 None => {}
             }
-            if self.reader.passage().is_some_and(|passage| passage.is_busy()) {
+            if self.passage().is_some_and(|passage| passage.is_busy()) {
                 continue;
             }
-            match self.reader.end() {
+            match self.end() {
                 Some(Ok(_)) => return Poll::Ready(Ok(None)),
                 Some(Err(status)) => return Poll::Ready(Err(status.clone())),
                 None => {}
             }
-            self.reader.packed_at = 0;
-            let spare = std::mem::take(&mut self.reader.packed);
-            match ready!(self.reader.exchange.poll_take(cx, spare)) {
-                Ok(Batch::Packed(packed)) => self.reader.packed = packed,
+            let spare = self.reading.as_mut().map(|reading| std::mem::take(&mut reading.packed)).unwrap_or_default();
+            match ready!(self.exchange.poll_take(cx, spare)) {
+                Ok(Batch::Packed(packed)) => {
+                    let reading = self.reading.get_or_insert_default();
+                    (reading.packed, reading.packed_at) = (packed, 0);
+                }
                 Ok(Batch::Single { compressed, message }) => match self.deliver(Frame::Shared(message), compressed) {
                     Some(Ok(message)) => return Poll::Ready(Ok(Some(message))),
                     Some(Err(status)) => self.give_up(status),
@@ -207,15 +196,15 @@ impl<T> Streaming<T> {
 
     /// What comes out of the passage, if something was under way.
     fn poll_passage(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Status>>> {
-        let Some(rest) = &mut self.reader.rest else { return Poll::Ready(None) };
-        let Some(passage) = &mut rest.passage else { return Poll::Ready(None) };
+        let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
+        let Some(passage) = &mut reading.passage else { return Poll::Ready(None) };
         Poll::Ready(match ready!(passage.poll(cx)) {
             Passed::Nothing => None,
             Passed::Message(octets) => {
-                Some(octets.and_then(|octets| (self.reader.decode)(Frame::Shared(octets), self.reader.limits)))
+                Some(octets.and_then(|octets| (self.format.decode)(Frame::Shared(octets), self.format.limits)))
             }
             Passed::End(end) => {
-                rest.end = Some(end);
+                reading.end = Some(end);
                 None
             }
         })
@@ -223,51 +212,54 @@ impl<T> Streaming<T> {
 
     /// The next message of the batch at hand. `None` too if it went into the passage.
     fn unpack(&mut self) -> Option<Result<T, Status>> {
-        let packed = std::mem::take(&mut self.reader.packed);
+        let packed = std::mem::take(&mut self.reading.as_mut()?.packed);
         let message = self.unpack_from(&packed);
-        self.reader.packed = packed;
+        self.reading.as_mut()?.packed = packed;
         message
     }
 
     fn unpack_from(&mut self, packed: &[u8]) -> Option<Result<T, Status>> {
-        let rest = packed.get(self.reader.packed_at as usize..)?;
+        let reading = self.reading.as_mut()?;
+        let rest = packed.get(reading.packed_at as usize..)?;
         let (&[flag, l0, l1, l2, l3], rest) = rest.split_first_chunk::<PACKED_HEAD_LEN>()?;
         let len = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
         let message = rest.get(..len)?;
-        self.reader.packed_at += (PACKED_HEAD_LEN + len) as u32;
+        reading.packed_at += (PACKED_HEAD_LEN + len) as u32;
         self.deliver(Frame::Slice(message), flag != 0)
     }
 
     /// Decodes a message, or sends it through the passage first.
     fn deliver(&mut self, frame: Frame<'_>, compressed: bool) -> Option<Result<T, Status>> {
-        self.reader.was_compressed = compressed;
+        self.reading.get_or_insert_default().was_compressed = compressed;
         self.pass_head();
-        if !self.reader.passage().is_some_and(|passage| passage.sees_messages()) {
-            return Some(self.decode_with(frame, compressed, self.reader.decode));
+        if !self.passage().is_some_and(|passage| passage.sees_messages()) {
+            return Some(self.decode_with(frame, compressed, self.format.decode));
         }
         let octets = self.decode_with(frame, compressed, raw);
-        let passage = self.reader.rest.as_mut().and_then(|rest| rest.passage.as_mut());
+        let passage = self.reading.as_mut().and_then(|reading| reading.passage.as_mut());
         match (octets, passage) {
             (Ok(octets), Some(passage)) => {
                 passage.start_message(octets);
                 None
             }
-            (Ok(octets), None) => Some((self.reader.decode)(Frame::Shared(octets), self.reader.limits)),
+            (Ok(octets), None) => Some((self.format.decode)(Frame::Shared(octets), self.format.limits)),
             (Err(status), _) => Some(Err(status)),
         }
     }
 
     fn decode_with<M>(&self, frame: Frame<'_>, compressed: bool, decode: DecodeFn<M>) -> Result<M, Status> {
-        let encoding = if compressed { self.reader.exchange.encoding() } else { Encoding::Identity };
-        transfer::decode(frame, compressed, encoding, self.reader.limits, decode)
+        let encoding = if compressed { self.exchange.encoding() } else { Encoding::Identity };
+        transfer::decode(frame, compressed, encoding, self.format.limits, decode)
     }
 
     /// A message that cannot be read, or does not pass, ends the stream.
     #[cold]
     fn give_up(&mut self, status: Status) {
-        self.reader.packed = Vec::new();
-        self.reader.packed_at = 0;
-        self.reader.exchange.abandon();
+        if let Some(reading) = &mut self.reading {
+            reading.packed = Vec::new();
+            reading.packed_at = 0;
+        }
+        self.exchange.abandon();
         self.start_end(Err(status));
     }
 }
@@ -277,7 +269,7 @@ impl<T> Stream for Streaming<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let had_failed = matches!(this.reader.end(), Some(Err(_)));
+        let had_failed = matches!(this.end(), Some(Err(_)));
         match this.poll_message(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(_)) if had_failed => Poll::Ready(None),
@@ -288,11 +280,9 @@ impl<T> Stream for Streaming<T> {
 
 impl<T> Drop for Streaming<T> {
     fn drop(&mut self) {
-        if self.reader.cancels && self.reader.end().is_none() {
-            self.reader
-                .exchange
-                .close_outbound(Status::cancelled("the half of the call that waits for its end was dropped"));
-            self.reader.exchange.abandon();
+        if self.reading.as_ref().is_some_and(|reading| reading.cancels && reading.end.is_none()) {
+            self.exchange.close_outbound(Status::cancelled("the half of the call that waits for its end was dropped"));
+            self.exchange.abandon();
         }
     }
 }

@@ -125,13 +125,26 @@ impl Method {
             Kind::Unary | Kind::ClientStreaming => None,
             Kind::ServerStreaming | Kind::BidiStreaming => Some(quote! { , replies }),
         };
+        let call = quote! { <#parameter as self::#name>::#function(&service, request #replies).await };
+        let begun = match self.kind {
+            Kind::Unary => quote! { async move { #call } },
+            // The block keeps room for what it captures as long as the handler runs, which may
+            // be long: that is a pointer, and the box is gone when the handler starts.
+            Kind::ClientStreaming | Kind::ServerStreaming | Kind::BidiStreaming => quote! {
+                {
+                    let arguments = ::std::boxed::Box::new((request #replies ,));
+                    async move {
+                        let (request #replies ,) = *::core::convert::identity(arguments);
+                        #call
+                    }
+                }
+            },
+        };
         quote! {
             routes.#register(
                 super::#constants_module::#constant,
                 ::core::clone::Clone::clone(&self.service),
-                |service: ::std::sync::Arc<#parameter>, request #replies| async move {
-                    <#parameter as self::#name>::#function(&service, request #replies).await
-                },
+                |service: ::std::sync::Arc<#parameter>, request #replies| #begun,
             );
         }
     }

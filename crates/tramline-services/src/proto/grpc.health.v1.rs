@@ -624,8 +624,14 @@ pub mod health_server {
                 .server_streaming(
                     super::health_service::WATCH,
                     ::core::clone::Clone::clone(&self.service),
-                    |service: ::std::sync::Arc<S>, request, replies| async move {
-                        <S as self::Health>::watch(&service, request, replies).await
+                    |service: ::std::sync::Arc<S>, request, replies| {
+                        let arguments = ::std::boxed::Box::new((request, replies));
+                        async move {
+                            let (request, replies) = *::core::convert::identity(
+                                arguments,
+                            );
+                            <S as self::Health>::watch(&service, request, replies).await
+                        }
                     },
                 );
         }

@@ -1528,13 +1528,19 @@ pub mod server_reflection_server {
                 .bidi_streaming(
                     super::server_reflection_service::SERVER_REFLECTION_INFO,
                     ::core::clone::Clone::clone(&self.service),
-                    |service: ::std::sync::Arc<S>, request, replies| async move {
-                        <S as self::ServerReflection>::server_reflection_info(
-                                &service,
-                                request,
-                                replies,
-                            )
-                            .await
+                    |service: ::std::sync::Arc<S>, request, replies| {
+                        let arguments = ::std::boxed::Box::new((request, replies));
+                        async move {
+                            let (request, replies) = *::core::convert::identity(
+                                arguments,
+                            );
+                            <S as self::ServerReflection>::server_reflection_info(
+                                    &service,
+                                    request,
+                                    replies,
+                                )
+                                .await
+                        }
                     },
                 );
         }

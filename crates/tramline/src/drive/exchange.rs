@@ -59,7 +59,8 @@ pub(crate) struct Exchange {
     /// The engine's stream, if the call had one from the start.
     call: Option<StreamKey>,
     inbound: LeafLock<Inbound>,
-    outbound: LeafLock<Outbound>,
+    /// In a box made when first needed: a stream on which nothing happens has none.
+    outbound: LeafLock<Option<Box<Outbound>>>,
     /// The owner knows already that the outbox has something.
     is_announced: AtomicBool,
 }
@@ -125,7 +126,7 @@ impl Exchange {
 
     /// Ready when one more message may be sent.
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<Result<(), Status>> {
-        self.outbound.lock().poll_ready(cx)
+        self.outbound.lock().as_mut().map_or(Poll::Ready(Ok(())), |outbound| outbound.poll_ready(cx))
     }
 
     /// Adds the message that `encode` appends, when there is room for it.
@@ -148,6 +149,7 @@ impl Exchange {
     /// Initial metadata; refused once it is on its way.
     pub(crate) fn set_head(&self, head: Metadata) -> Result<(), Metadata> {
         let mut outbound = self.outbound.lock();
+        let outbound = outbound.get_or_insert_default();
         if outbound.head_sent {
             return Err(head);
         }
@@ -160,13 +162,14 @@ impl Exchange {
     pub(crate) fn change_head(&self, change: impl FnOnce(&mut Metadata)) {
         let mut head = {
             let mut outbound = self.outbound.lock();
+            let outbound = outbound.get_or_insert_default();
             if outbound.head_sent {
                 return;
             }
             std::mem::take(&mut outbound.head)
         };
         change(&mut head);
-        self.outbound.lock().head = head;
+        self.outbound.lock().get_or_insert_default().head = head;
     }
 
     /// The head of a response that is plain HTTP. It goes out at once.
@@ -188,6 +191,7 @@ impl Exchange {
         let mut trailers = self.take_trailers();
         let result = change(&mut trailers);
         let mut outbound = self.outbound.lock();
+        let outbound = outbound.get_or_insert_default();
         if !outbound.trailers.is_empty() {
             trailers.merge(&outbound.trailers);
         }
@@ -206,7 +210,7 @@ impl Exchange {
     }
 
     fn change_outbound<R>(&self, change: impl FnOnce(&mut Outbound) -> R) -> R {
-        let result = change(&mut self.outbound.lock());
+        let result = change(self.outbound.lock().get_or_insert_default());
         // While the owner knows, nothing is written: it unsets the flag before it looks.
         if !self.is_announced.load(Ordering::Acquire) && !self.is_announced.swap(true, Ordering::AcqRel) {
             self.notify(Notice::Outbound);
@@ -226,7 +230,12 @@ impl Exchange {
     /// of the call's output the engine holds then.
     pub(crate) fn take_outgoing<R>(&self, take: impl FnOnce(Outgoing<'_>) -> (R, usize)) -> R {
         self.is_announced.store(false, Ordering::Release);
-        let mut outbound = self.outbound.lock();
+        let mut locked = self.outbound.lock();
+        let Some(outbound) = locked.as_mut() else {
+            // The engine holds nothing of a call that never wrote.
+            let nothing = Outgoing { head: None, http_head: None, pieces: Vec::new(), tail: &[], is_finished: false };
+            return take(nothing).0;
+        };
         let is_needed = outbound.flush_head || !outbound.is_empty();
         let head = if is_needed && !outbound.head_sent {
             outbound.head_sent = true;
@@ -240,7 +249,7 @@ impl Exchange {
         let (taken, engine_len) = take(Outgoing { head, http_head, pieces, tail: &outbound.tail, is_finished });
         outbound.clear_tail();
         let writers = outbound.set_engine_len(engine_len);
-        drop(outbound);
+        drop(locked);
         writers.wake();
         taken
     }
@@ -248,18 +257,22 @@ impl Exchange {
     /// Whether the response head still waits, and what it holds.
     pub(crate) fn take_head(&self) -> Option<Metadata> {
         let mut outbound = self.outbound.lock();
+        let outbound = outbound.get_or_insert_default();
         let was_sent = std::mem::replace(&mut outbound.head_sent, true);
         (!was_sent).then(|| std::mem::take(&mut outbound.head))
     }
 
     pub(crate) fn take_trailers(&self) -> Metadata {
-        std::mem::take(&mut self.outbound.lock().trailers)
+        let mut outbound = self.outbound.lock();
+        outbound.as_mut().map(|outbound| std::mem::take(&mut outbound.trailers)).unwrap_or_default()
     }
 
     /// The engine holds this much of the call's output.
     pub(crate) fn set_engine_len(&self, len: usize) {
-        let writers = self.outbound.lock().set_engine_len(len);
-        writers.wake();
+        let writers = self.outbound.lock().as_mut().map(|outbound| outbound.set_engine_len(len));
+        if let Some(writers) = writers {
+            writers.wake();
+        }
     }
 
     /// The peer's head arrived.
@@ -329,7 +342,7 @@ impl Exchange {
 
     /// Nothing more can be sent, while what arrived can still be read.
     pub(crate) fn close_outbound(&self, status: Status) {
-        let writers = self.outbound.lock().close(status);
+        let writers = self.outbound.lock().get_or_insert_default().close(status);
         writers.wake();
     }
 }

@@ -33,8 +33,9 @@ struct Backlog {
     len: usize,
 }
 
+/// What came. A stream on which nothing happens has none of it.
 #[derive(Debug, Default)]
-pub(crate) struct Inbound {
+struct Arrived {
     backlog: Option<Box<Backlog>>,
     /// The last messages; empty, it is memory for the next.
     pack: Vec<u8>,
@@ -42,37 +43,23 @@ pub(crate) struct Inbound {
     pack_owed: u32,
     /// Initial metadata of a response.
     head: Metadata,
-    pub(super) has_head: bool,
-    pub(super) encoding: Encoding,
     end: Option<InboundEnd>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Inbound {
+    /// In a box made when first needed.
+    arrived: Option<Box<Arrived>>,
     /// The waker of the reader that waits, or that waited last.
     reader: Option<Waker>,
     is_reader_waiting: bool,
+    pub(super) has_head: bool,
+    pub(super) encoding: Encoding,
     /// Octets taken and not yet given back to the window.
     pub(super) consumed_len: u32,
 }
 
-impl Inbound {
-    pub(super) fn new(encoding: Encoding) -> Self {
-        Inbound { encoding, ..Inbound::default() }
-    }
-
-    /// Adds a whole message; `owed` is what it cost in flow control.
-    pub(super) fn push(&mut self, compressed: bool, frame: Frame<'_>, owed: usize) {
-        let len = frame.len();
-        if len > PACKED_MESSAGE_LEN_MAX {
-            self.set_pack_aside();
-            return self.put_back(Batch::Single { compressed, message: frame.into_bytes() }, owed);
-        }
-        if self.pack.len() + len > PACK_LEN_MAX {
-            self.set_pack_aside();
-        }
-        self.pack_owed += owed as u32;
-        self.pack.push(u8::from(compressed));
-        self.pack.extend_from_slice(&(len as u32).to_be_bytes());
-        self.pack.extend_from_slice(frame.contiguous());
-    }
-
+impl Arrived {
     fn set_pack_aside(&mut self) {
         if !self.pack.is_empty() {
             let batch = Batch::Packed(std::mem::take(&mut self.pack));
@@ -87,6 +74,37 @@ impl Inbound {
         backlog.batches.push_back((batch, owed));
     }
 
+    /// The oldest batch of the backlog, if there is one.
+    fn take_back(&mut self) -> Option<(Batch, usize)> {
+        let backlog = self.backlog.as_mut()?;
+        let taken = backlog.batches.pop_front()?;
+        backlog.len -= batch_len(&taken.0);
+        Some(taken)
+    }
+}
+
+impl Inbound {
+    pub(super) fn new(encoding: Encoding) -> Self {
+        Inbound { encoding, ..Inbound::default() }
+    }
+
+    /// Adds a whole message; `owed` is what it cost in flow control.
+    pub(super) fn push(&mut self, compressed: bool, frame: Frame<'_>, owed: usize) {
+        let len = frame.len();
+        let arrived = self.arrived.get_or_insert_default();
+        if len > PACKED_MESSAGE_LEN_MAX {
+            arrived.set_pack_aside();
+            return arrived.put_back(Batch::Single { compressed, message: frame.into_bytes() }, owed);
+        }
+        if arrived.pack.len() + len > PACK_LEN_MAX {
+            arrived.set_pack_aside();
+        }
+        arrived.pack_owed += owed as u32;
+        arrived.pack.push(u8::from(compressed));
+        arrived.pack.extend_from_slice(&(len as u32).to_be_bytes());
+        arrived.pack.extend_from_slice(frame.contiguous());
+    }
+
     /// The peer's head, in front of all messages.
     pub(super) fn set_head(&mut self, metadata: Metadata, encoding: Encoding) {
         self.put_head(metadata);
@@ -94,20 +112,22 @@ impl Inbound {
     }
 
     pub(super) fn put_head(&mut self, metadata: Metadata) {
-        self.head = metadata;
+        self.arrived.get_or_insert_default().head = metadata;
         self.has_head = true;
     }
 
     pub(super) fn take_head(&mut self) -> Option<Metadata> {
-        std::mem::take(&mut self.has_head).then(|| std::mem::take(&mut self.head))
+        let was_there = std::mem::take(&mut self.has_head);
+        self.arrived.as_mut().filter(|_| was_there).map(|arrived| std::mem::take(&mut arrived.head))
     }
 
     /// The head, once it is there. A call that ends in order without one has no metadata.
     pub(super) fn poll_head(&mut self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
-        if self.has_head {
-            return Poll::Ready(Ok(self.head.clone()));
+        let arrived = self.arrived.as_ref();
+        if let Some(arrived) = arrived.filter(|_| self.has_head) {
+            return Poll::Ready(Ok(arrived.head.clone()));
         }
-        match &self.end {
+        match arrived.and_then(|arrived| arrived.end.as_ref()) {
             Some(Ok(_)) => Poll::Ready(Ok(Metadata::new())),
             Some(Err(status)) => Poll::Ready(Err(status.clone())),
             None => {
@@ -119,20 +139,22 @@ impl Inbound {
 
     /// Octets that wait.
     pub(super) fn len(&self) -> usize {
-        self.pack.len() + self.backlog.as_ref().map_or(0, |backlog| backlog.len)
+        let Some(arrived) = &self.arrived else { return 0 };
+        arrived.pack.len() + arrived.backlog.as_ref().map_or(0, |backlog| backlog.len)
     }
 
     /// The peer's side ended; only the first end counts.
     pub(super) fn finish(&mut self, end: InboundEnd) {
-        self.end.get_or_insert(end);
+        self.arrived.get_or_insert_default().end.get_or_insert(end);
     }
 
     /// An early end: what waits is dropped.
     pub(super) fn abort(&mut self, status: Status) {
-        self.backlog = None;
-        self.pack = Vec::new();
-        self.pack_owed = 0;
-        self.end = Some(Err(status));
+        let arrived = self.arrived.get_or_insert_default();
+        arrived.backlog = None;
+        arrived.pack = Vec::new();
+        arrived.pack_owed = 0;
+        arrived.end = Some(Err(status));
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
@@ -158,31 +180,27 @@ impl Inbound {
 
     /// The next batch, or the end. `spare` is the memory of a batch that was read.
     pub(super) fn poll_take(&mut self, cx: &Context<'_>, mut spare: Vec<u8>) -> Poll<Result<Batch, InboundEnd>> {
-        if let Some((batch, owed)) = self.take_back() {
+        let Some(arrived) = &mut self.arrived else {
+            self.wait(cx);
+            return Poll::Pending;
+        };
+        if let Some((batch, owed)) = arrived.take_back() {
             self.consumed_len += owed as u32;
             return Poll::Ready(Ok(batch));
         }
         spare.clear();
-        if !self.pack.is_empty() {
-            self.consumed_len += std::mem::take(&mut self.pack_owed);
-            return Poll::Ready(Ok(Batch::Packed(std::mem::replace(&mut self.pack, spare))));
+        if !arrived.pack.is_empty() {
+            self.consumed_len += std::mem::take(&mut arrived.pack_owed);
+            return Poll::Ready(Ok(Batch::Packed(std::mem::replace(&mut arrived.pack, spare))));
         }
-        if spare.capacity() > self.pack.capacity() {
-            self.pack = spare;
+        if spare.capacity() > arrived.pack.capacity() {
+            arrived.pack = spare;
         }
-        if let Some(end) = &self.end {
+        if let Some(end) = &arrived.end {
             return Poll::Ready(Err(end.clone()));
         }
         self.wait(cx);
         Poll::Pending
-    }
-
-    /// The oldest batch of the backlog, if there is one.
-    fn take_back(&mut self) -> Option<(Batch, usize)> {
-        let backlog = self.backlog.as_mut()?;
-        let taken = backlog.batches.pop_front()?;
-        backlog.len -= batch_len(&taken.0);
-        Some(taken)
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) type DecodeFn<T> = fn(Frame<'_>, Limits) -> Result<T, Status>;
 pub(crate) type Splices = Vec<(usize, Bytes)>;
 
 /// How messages of one call are written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Packing {
     /// The encoding of messages that are compressed.
     pub(crate) encoding: Encoding,

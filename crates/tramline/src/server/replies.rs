@@ -32,15 +32,21 @@ use crate::interceptor::{BoxFuture, CallHooks, encode_whole};
 /// ```
 pub struct Replies<T> {
     exchange: Arc<Exchange>,
-    encode: EncodeFn<T>,
-    packing: Packing,
-    /// The interceptors that the response passes, if there are any.
-    hooks: Option<Arc<CallHooks>>,
+    format: Arc<ReplyFormat<T>>,
+}
+
+/// How replies are written: one for most calls of a method, as a handler's future holds its
+/// arguments several times over.
+pub(super) struct ReplyFormat<T> {
+    pub(super) encode: EncodeFn<T>,
+    pub(super) packing: Packing,
+    /// The interceptors that the response passes, if there are any: these are one call's.
+    pub(super) hooks: Option<Arc<CallHooks>>,
 }
 
 impl<T> Clone for Replies<T> {
     fn clone(&self) -> Self {
-        Replies { exchange: self.exchange.clone(), hooks: self.hooks.clone(), ..*self }
+        Replies { exchange: self.exchange.clone(), format: self.format.clone() }
     }
 }
 
@@ -51,14 +57,8 @@ impl<T> std::fmt::Debug for Replies<T> {
 }
 
 impl<T> Replies<T> {
-    pub(crate) fn new(exchange: Arc<Exchange>, encode: EncodeFn<T>, packing: Packing) -> Self {
-        Replies { exchange, encode, packing, hooks: None }
-    }
-
-    /// Messages pass interceptors on their way.
-    pub(super) fn through(mut self, hooks: Arc<CallHooks>) -> Self {
-        self.hooks = Some(hooks);
-        self
+    pub(super) fn new(exchange: Arc<Exchange>, format: Arc<ReplyFormat<T>>) -> Self {
+        Replies { exchange, format }
     }
 
     /// Sends one message. The future is ready once the message is encoded and there is
@@ -68,7 +68,7 @@ impl<T> Replies<T> {
     /// The call is over: cancelled, past its deadline, or its handler has returned. Or
     /// the message cannot be encoded, or is over the limit.
     pub fn send(&self, message: T) -> impl Future<Output = Result<(), Status>> {
-        Sending { replies: self, stage: SendStage::Message(message), is_compressed: self.packing.is_compressed }
+        Sending { replies: self, stage: SendStage::Message(message), is_compressed: self.format.packing.is_compressed }
     }
 
     /// Sends one message without compressing it, whatever the call does otherwise.
@@ -104,7 +104,7 @@ impl<T> Replies<T> {
 
     /// Sends the initial metadata now, without waiting for a message.
     pub fn send_metadata(&self) {
-        if let Some(hooks) = &self.hooks {
+        if let Some(hooks) = &self.format.hooks {
             pass_head(hooks, &self.exchange);
         }
         self.exchange.flush_head();
@@ -139,10 +139,11 @@ impl<T> Future for Sending<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         let this = &mut *self;
         let (replies, is_compressed) = (this.replies, this.is_compressed);
-        let packing = Packing { is_compressed, ..replies.packing };
-        let hooks = replies.hooks.as_ref().filter(|hooks| hooks.sees_next_response());
+        let format = &*replies.format;
+        let packing = Packing { is_compressed, ..format.packing };
+        let hooks = format.hooks.as_ref().filter(|hooks| hooks.sees_next_response());
         if let (SendStage::Message(message), Some(hooks)) = (&this.stage, hooks) {
-            let octets = encode_whole(|sink| (replies.encode)(message, sink))?;
+            let octets = encode_whole(|sink| (format.encode)(message, sink))?;
             this.stage = SendStage::Passing(Box::pin(send_through(hooks, &replies.exchange, octets, packing)));
         }
         match &mut this.stage {
@@ -150,7 +151,7 @@ impl<T> Future for Sending<'_, T> {
             SendStage::Message(message) => {
                 ready!(scope::poll_message_budget(cx));
                 replies.exchange.poll_push(cx, |out, splices| {
-                    transfer::encode_into(out, splices, packing, |sink| (replies.encode)(message, sink))
+                    transfer::encode_into(out, splices, packing, |sink| (format.encode)(message, sink))
                 })
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tramline_call::codec::{Decode, Encode, Frame, Raw};
@@ -12,7 +12,7 @@ use tramline_call::{Method, MethodInfo, Status};
 
 use super::intercepted::surround;
 use super::load::Load;
-use super::replies::Replies;
+use super::replies::{Replies, ReplyFormat};
 use super::slot::{BoxSlot, CallSlot, Opening, Start, StartBody, StreamingSlot, UnarySlot};
 use crate::drive::exchange::Exchange;
 use crate::drive::transfer;
@@ -20,7 +20,7 @@ use crate::http_door::{HttpHandler, respond};
 use crate::interceptor::{Interceptors, Passage};
 use crate::request::Request;
 use crate::response::Response;
-use crate::streaming::{Streaming, raw};
+use crate::streaming::{Format, Streaming, raw};
 
 /// Routes that no path names. (No service can be called so: these are not names of
 /// protobuf, and nobody may register them.)
@@ -128,9 +128,10 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
+        let usual = OnceLock::new();
         let begin = Arc::new(move |start: Start<'_>| {
             let message = one_message::<Req, C>(&start.body)?;
-            let replies = replies::<Res, C>(&start.body)?;
+            let replies = replies::<Res, C>(&start.body, &usual)?;
             Ok(handler(service.clone(), start.request(message), replies))
         });
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
@@ -146,8 +147,9 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
+        let format = OnceLock::new();
         let begin = Arc::new(move |start: Start<'_>| {
-            let messages = messages::<Req, C>(&start.body)?;
+            let messages = messages::<Req, C>(&start.body, &format)?;
             Ok(handler(service.clone(), start.request(messages)))
         });
         self.add(method.info(), move || Box::pin(UnarySlot::<_, _, Res, C>::new(begin.clone())));
@@ -163,9 +165,10 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
+        let (format, usual) = (OnceLock::new(), OnceLock::new());
         let begin = Arc::new(move |start: Start<'_>| {
-            let messages = messages::<Req, C>(&start.body)?;
-            let replies = replies::<Res, C>(&start.body)?;
+            let messages = messages::<Req, C>(&start.body, &format)?;
+            let replies = replies::<Res, C>(&start.body, &usual)?;
             Ok(handler(service.clone(), start.request(messages), replies))
         });
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
@@ -188,7 +191,8 @@ impl Routes {
         let begin = Arc::new(move |Start { body, .. }: Start<'_>| {
             let exchange = exchange_of(&body)?;
             let Opening::Http(opening) = body.opening else { return Err(Status::internal("no HTTP request")) };
-            let pieces = Streaming::new(Arc::clone(&exchange), raw, body.limits);
+            let format = Arc::new(Format { decode: raw, limits: body.limits });
+            let pieces = Streaming::new(Arc::clone(&exchange), format);
             Ok(Box::pin(respond(Arc::clone(&handler), *opening, pieces, exchange)))
         });
         let method = Method::<Bytes, Bytes, Raw>::bidi_streaming(HTTP, Raw);
@@ -291,20 +295,32 @@ fn exchange_of(body: &StartBody<'_>) -> Result<Arc<Exchange>, Status> {
     body.exchange.clone().ok_or_else(|| Status::internal("a streaming call without its boxes"))
 }
 
-fn messages<T, C: Decode<T> + Default>(body: &StartBody<'_>) -> Result<Streaming<T>, Status> {
-    let messages = Streaming::new(exchange_of(body)?, transfer::decode_fn::<T, C>(), body.limits);
+/// `format` is made by the first call: the server's limits come after its methods.
+fn messages<T, C: Decode<T> + Default>(
+    body: &StartBody<'_>,
+    format: &OnceLock<Arc<Format<T>>>,
+) -> Result<Streaming<T>, Status> {
+    let format = format.get_or_init(|| Arc::new(Format { decode: transfer::decode_fn::<T, C>(), limits: body.limits }));
+    let messages = Streaming::new(exchange_of(body)?, Arc::clone(format));
     Ok(match body.hooks().filter(|hooks| hooks.sees_messages()) {
         Some(hooks) => messages.through(Passage::of_request(Arc::clone(hooks))),
         None => messages,
     })
 }
 
-fn replies<T, C: Encode<T> + Default>(body: &StartBody<'_>) -> Result<Replies<T>, Status> {
-    let replies = Replies::new(exchange_of(body)?, transfer::encode_fn::<T, C>(), body.packing);
-    Ok(match body.hooks() {
-        Some(hooks) => replies.through(Arc::clone(hooks)),
-        None => replies,
-    })
+/// `usual` is the format of the first call, and of those that are packed like it.
+fn replies<T, C: Encode<T> + Default>(
+    body: &StartBody<'_>,
+    usual: &OnceLock<Arc<ReplyFormat<T>>>,
+) -> Result<Replies<T>, Status> {
+    let (encode, packing) = (transfer::encode_fn::<T, C>(), body.packing);
+    let new = |hooks| Arc::new(ReplyFormat { encode, packing, hooks });
+    let usual = usual.get_or_init(|| new(None));
+    let format = match body.hooks() {
+        None if usual.packing == packing => Arc::clone(usual),
+        hooks => new(hooks.cloned()),
+    };
+    Ok(Replies::new(exchange_of(body)?, format))
 }
 
 /// A quick hash for the table of paths. Its keys are the server's own, so nobody outside

@@ -260,24 +260,40 @@ pub mod calls_server {
                 .client_streaming(
                     super::calls_service::COLLECT,
                     ::core::clone::Clone::clone(&self.service),
-                    |service: ::std::sync::Arc<S>, request| async move {
-                        <S as self::Calls>::collect(&service, request).await
+                    |service: ::std::sync::Arc<S>, request| {
+                        let arguments = ::std::boxed::Box::new((request,));
+                        async move {
+                            let (request,) = *::core::convert::identity(arguments);
+                            <S as self::Calls>::collect(&service, request).await
+                        }
                     },
                 );
             routes
                 .server_streaming(
                     super::calls_service::SPREAD,
                     ::core::clone::Clone::clone(&self.service),
-                    |service: ::std::sync::Arc<S>, request, replies| async move {
-                        <S as self::Calls>::spread(&service, request, replies).await
+                    |service: ::std::sync::Arc<S>, request, replies| {
+                        let arguments = ::std::boxed::Box::new((request, replies));
+                        async move {
+                            let (request, replies) = *::core::convert::identity(
+                                arguments,
+                            );
+                            <S as self::Calls>::spread(&service, request, replies).await
+                        }
                     },
                 );
             routes
                 .bidi_streaming(
                     super::calls_service::ECHO,
                     ::core::clone::Clone::clone(&self.service),
-                    |service: ::std::sync::Arc<S>, request, replies| async move {
-                        <S as self::Calls>::echo(&service, request, replies).await
+                    |service: ::std::sync::Arc<S>, request, replies| {
+                        let arguments = ::std::boxed::Box::new((request, replies));
+                        async move {
+                            let (request, replies) = *::core::convert::identity(
+                                arguments,
+                            );
+                            <S as self::Calls>::echo(&service, request, replies).await
+                        }
                     },
                 );
             routes

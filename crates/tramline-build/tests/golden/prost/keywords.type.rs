@@ -343,8 +343,14 @@ pub mod match_server {
                 .bidi_streaming(
                     super::match_service::AWAIT,
                     ::core::clone::Clone::clone(&self.service),
-                    |service: ::std::sync::Arc<S>, request, replies| async move {
-                        <S as self::Match>::r#await(&service, request, replies).await
+                    |service: ::std::sync::Arc<S>, request, replies| {
+                        let arguments = ::std::boxed::Box::new((request, replies));
+                        async move {
+                            let (request, replies) = *::core::convert::identity(
+                                arguments,
+                            );
+                            <S as self::Match>::r#await(&service, request, replies).await
+                        }
                     },
                 );
             routes

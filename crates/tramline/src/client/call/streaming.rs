@@ -23,7 +23,7 @@ use crate::drive::transfer;
 use crate::interceptor::{Passage, TimeLimit, encode_whole};
 use crate::request::{Extensions, Request};
 use crate::response::Response;
-use crate::streaming::Streaming;
+use crate::streaming::{Format, Streaming};
 
 /// A streaming call that is not begun.
 pub(super) struct Plan<Req, Res, C> {
@@ -89,7 +89,8 @@ where
 
     fn replies(&self, exchange: &Arc<Exchange>) -> Streaming<Res> {
         let limits = self.router.profile.limits;
-        Streaming::new(Arc::clone(exchange), transfer::decode_fn::<Res, C>(), limits).cancelling()
+        let format = Arc::new(Format { decode: transfer::decode_fn::<Res, C>(), limits });
+        Streaming::new(Arc::clone(exchange), format).cancelling()
     }
 
     /// Begins a call whose requests are a stream. One that cannot begin has failed already.
