@@ -122,7 +122,7 @@ impl<C: Classifier> Connection<C> {
     }
 
     #[inline]
-    fn remove_stream(&mut self, key: StreamKey) {
+    pub(super) fn remove_stream(&mut self, key: StreamKey) {
         self.store.remove(key);
         if self.store.len() == 0 && !self.timers.is_set(Timer::Rest) {
             self.timers.set(Timer::Rest, self.now + REST_WAIT);

@@ -6,6 +6,7 @@ mod lifecycle;
 mod receive;
 mod receive_data;
 mod receive_headers;
+mod respond;
 mod send;
 mod transmit;
 

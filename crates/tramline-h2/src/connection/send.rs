@@ -139,7 +139,7 @@ impl<C: Classifier> Connection<C> {
         Ok(())
     }
 
-    fn open_for_sending(&mut self, key: StreamKey) -> Result<&mut crate::stream::Stream, StreamClosed> {
+    pub(super) fn open_for_sending(&mut self, key: StreamKey) -> Result<&mut crate::stream::Stream, StreamClosed> {
         if matches!(self.phase, Phase::Failed(_)) {
             return Err(StreamClosed);
         }
@@ -212,8 +212,28 @@ impl<C: Classifier> Connection<C> {
     ) -> Result<(), SendError<E>> {
         let stream = self.open_for_sending(key).map_err(|StreamClosed| SendError::Closed)?;
         let is_first = !stream.queue.is_pending();
-        let window_len = stream.send_window.available().min(self.send_window.available());
-        let frame_len_max = window_len.min(self.peer.frame_len_max as usize);
+        let window_len = stream.send_window.available();
+        let Payload { start, len, fits } = self.write_payload(window_len, write).map_err(SendError::Payload)?;
+        if len == 0 && !end_stream {
+            // Peers count DATA frames that say nothing (CVE-2019-9518).
+            self.output.tail().truncate(start);
+            return Ok(());
+        }
+        if is_first && fits {
+            self.finish_direct(key, start, len, end_stream);
+            return Ok(());
+        }
+        self.queue_payload(key, start, end_stream).map_err(|StreamClosed| SendError::Closed)
+    }
+
+    /// Lets `write` put a payload at the end of the output, behind room for the frame's head.
+    #[inline(always)]
+    pub(super) fn write_payload<E>(
+        &mut self,
+        window_len: usize,
+        write: impl FnOnce(&mut alloc::vec::Vec<u8>) -> Result<(), E>,
+    ) -> Result<Payload, E> {
+        let frame_len_max = window_len.min(self.send_window.available()).min(self.peer.frame_len_max as usize);
         let is_idle = self.schedule.is_empty();
         let has_room = self.output.len() < BATCH_LEN;
         let out = self.output.tail();
@@ -221,24 +241,21 @@ impl<C: Classifier> Connection<C> {
         out.extend_from_slice(&[0; HEAD_LEN]);
         if let Err(error) = write(out) {
             out.truncate(start);
-            return Err(SendError::Payload(error));
+            return Err(error);
         }
         let len = out.len() - start - HEAD_LEN;
-        if len == 0 && !end_stream {
-            // Peers count DATA frames that say nothing (CVE-2019-9518).
-            out.truncate(start);
-            return Ok(());
-        }
         // Small messages pass the bulk that waits; they have a lane of their own there too.
-        let is_direct =
-            is_first && has_room && len <= frame_len_max && (is_idle || len <= EXPRESS_LEN_MAX) && len < SPLICE_LEN_MIN;
-        if is_direct {
-            self.finish_direct(key, start, len, end_stream);
-            return Ok(());
-        }
+        let fits = has_room && len <= frame_len_max && (is_idle || len <= EXPRESS_LEN_MAX) && len < SPLICE_LEN_MIN;
+        Ok(Payload { start, len, fits })
+    }
+
+    /// Takes a payload off the output's end again, and queues it.
+    #[inline(never)]
+    pub(super) fn queue_payload(&mut self, key: StreamKey, start: usize, end_stream: bool) -> Result<(), StreamClosed> {
+        let out = self.output.tail();
         let payload = Bytes::from(out.split_off(start + HEAD_LEN));
         out.truncate(start);
-        self.send_data(key, payload, end_stream).map_err(|StreamClosed| SendError::Closed)
+        self.send_data(key, payload, end_stream)
     }
 
     fn finish_direct(&mut self, key: StreamKey, start: usize, len: usize, end_stream: bool) {
@@ -276,7 +293,16 @@ impl<C: Classifier> Connection<C> {
     }
 }
 
-fn patch_head(out: &mut [u8], start: usize, len: usize, kind: FrameKind, flags: u8, stream_id: u32) {
+/// A payload at the end of the output, behind room for its frame's head.
+pub(super) struct Payload {
+    /// Where the frame begins.
+    pub(super) start: usize,
+    pub(super) len: usize,
+    /// Windows, the frame limit and the other streams let it stay where it is.
+    pub(super) fits: bool,
+}
+
+pub(super) fn patch_head(out: &mut [u8], start: usize, len: usize, kind: FrameKind, flags: u8, stream_id: u32) {
     let head = crate::frame::FrameHead { len: len as u32, kind, flags, stream_id };
     if let Some(octets) = out.get_mut(start..start + HEAD_LEN) {
         octets.copy_from_slice(&head.to_octets());

@@ -15,4 +15,5 @@ mod peer;
 mod schedule;
 mod server_rules;
 mod state_table;
+mod whole_responses;
 mod wire;

@@ -86,9 +86,9 @@ impl<'a> ReplyWriter<'a> {
         match &mut self.target {
             Target::Wire(wire) => {
                 add_head(self.context, &mut metadata);
-                wire.send_head(&metadata, encoding)?;
-                wire.send_message(|out, splices| transfer::encode_into(out, splices, packing, encode))?;
-                wire.send_end(&trailers)?;
+                wire.send_reply(&metadata, encoding, &trailers, |out, splices| {
+                    transfer::encode_into(out, splices, packing, encode)
+                })?;
             }
             Target::Memory(unary) => {
                 let mut octets = Vec::new();
@@ -134,25 +134,39 @@ impl Wire<'_> {
         Ok(())
     }
 
-    /// Encodes one envelope straight into the output, or queues its pieces.
-    fn send_message(
+    /// Sends head, message and trailers. The message is encoded straight into the output, or
+    /// its pieces are queued.
+    #[inline]
+    fn send_reply(
         &mut self,
+        metadata: &Metadata,
+        encoding: Option<Encoding>,
+        trailers: &Metadata,
         encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
     ) -> Result<(), Status> {
-        let Wire { engine, splices, .. } = self;
-        let sent = engine.send_with(self.key, false, |out| {
-            let start = out.len();
-            // An encoder that failed or panicked may have left some.
-            splices.clear();
-            encode(out, splices).map_err(Unsent::Failed)?;
-            if splices.is_empty() { Ok(()) } else { Err(Unsent::Pieces(split_off(out, start, splices))) }
-        });
+        let len_max = self.engine.peer_header_list_len_max();
+        check_section_len(metadata, len_max)?;
+        *self.head_sent = true;
+        let Wire { engine, key, subtype, splices, .. } = self;
+        let sent = engine.send_response(
+            *key,
+            |fields| write_head(*subtype, metadata, encoding, &mut EngineFields(fields)),
+            |out| {
+                check_section_len(trailers, len_max).map_err(Unsent::Failed)?;
+                let start = out.len();
+                // An encoder that failed or panicked may have left some.
+                splices.clear();
+                encode(out, splices).map_err(Unsent::Failed)?;
+                if splices.is_empty() { Ok(()) } else { Err(Unsent::Pieces(split_off(out, start, splices))) }
+            },
+            |fields| write_trailers(None, trailers, &mut EngineFields(fields)),
+        );
         match sent {
             Ok(()) | Err(SendError::Closed) => Ok(()),
             Err(SendError::Payload(Unsent::Failed(status))) => Err(status),
             Err(SendError::Payload(Unsent::Pieces(pieces))) => {
                 self.send_pieces(pieces);
-                Ok(())
+                self.send_end(trailers)
             }
         }
     }
