@@ -239,11 +239,10 @@ impl<C: Classifier> Connection<C> {
         let out = self.output.tail();
         let start = out.len();
         out.extend_from_slice(&[0; HEAD_LEN]);
-        if let Err(error) = write(out) {
-            out.truncate(start);
-            return Err(error);
-        }
-        let len = out.len() - start - HEAD_LEN;
+        let mut attempt = Attempt { out, start, is_whole: false };
+        write(attempt.out)?;
+        attempt.is_whole = true;
+        let len = attempt.out.len() - start - HEAD_LEN;
         // Small messages pass the bulk that waits; they have a lane of their own there too.
         let fits = has_room && len <= frame_len_max && (is_idle || len <= EXPRESS_LEN_MAX) && len < SPLICE_LEN_MIN;
         Ok(Payload { start, len, fits })
@@ -290,6 +289,22 @@ impl<C: Classifier> Connection<C> {
         let is_full = stream.queue.len >= limit;
         stream.queue.notify |= is_full;
         is_full
+    }
+}
+
+/// A payload that is being written: one that fails, or panics, leaves nothing behind.
+struct Attempt<'a> {
+    out: &'a mut alloc::vec::Vec<u8>,
+    start: usize,
+    is_whole: bool,
+}
+
+impl Drop for Attempt<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.out.truncate(self.start);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A response as one command, against the three commands that it stands for.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
 use tramline_h2::frame::{FrameHead, FrameKind};
 use tramline_h2::{FieldWriter, Indexing, Reason, SendError, StreamKey};
@@ -173,6 +175,29 @@ fn a_payload_that_fails_leaves_the_stream_behind_its_head() {
     script.engine.send_headers(key, true, trailers).unwrap();
     let kinds: Vec<_> = script.output().iter().map(|(head, _)| head.kind).collect();
     assert_eq!(kinds, [FrameKind::Headers, FrameKind::Headers]);
+}
+
+#[test]
+fn a_payload_that_panics_leaves_nothing_in_the_output() {
+    let mut script = Script::server();
+    script.request(1, true).request(3, true);
+    let (first, second) = (script.keys[0], script.keys[1]);
+    let panicking = |out: &mut Vec<u8>| -> Result<(), ()> {
+        out.extend_from_slice(b"half");
+        panic!("an encoder of a user's");
+    };
+    for is_whole in [true, false] {
+        let key = if is_whole { first } else { second };
+        let send = || match is_whole {
+            true => script.engine.send_response(key, head, panicking, trailers),
+            false => script.engine.send_with(key, false, panicking),
+        };
+        catch_unwind(AssertUnwindSafe(send)).unwrap_err();
+    }
+    script.engine.send_headers(first, true, trailers).unwrap();
+    let frames: Vec<_> = script.output().iter().map(|(head, _)| (head.kind, head.stream_id)).collect();
+    assert_eq!(frames.iter().filter(|(kind, _)| *kind != FrameKind::Settings).count(), 2, "{frames:?}");
+    assert_eq!(frames.last(), Some(&(FrameKind::Headers, 1)));
 }
 
 #[test]

@@ -89,6 +89,22 @@ pub(crate) struct Outbound {
     writers: Writers,
 }
 
+/// An envelope that is being written: one that fails, or panics, leaves nothing behind.
+struct Attempt<'a> {
+    tail: &'a mut Vec<u8>,
+    start: usize,
+    is_whole: bool,
+}
+
+impl Drop for Attempt<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.tail.truncate(self.start);
+        }
+    }
+}
+
 impl Outbound {
     fn len(&self) -> usize {
         self.bulk.as_ref().map_or(0, |bulk| bulk.pieces_len) + self.tail.len() + self.engine_len
@@ -123,10 +139,10 @@ impl Outbound {
             self.tail.reserve((BURST_GROWTH * start).min(OUTBOUND_LEN_MAX.saturating_sub(start)));
         }
         let mut splices = Splices::new();
-        if let Err(status) = encode(&mut self.tail, &mut splices) {
-            self.tail.truncate(start);
-            return Err(status);
-        }
+        let mut attempt = Attempt { tail: &mut self.tail, start, is_whole: false };
+        encode(attempt.tail, &mut splices)?;
+        attempt.is_whole = true;
+        drop(attempt);
         if splices.is_empty() {
             return Ok(());
         }
