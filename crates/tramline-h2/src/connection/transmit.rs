@@ -20,7 +20,7 @@ pub(super) const BATCH_LEN: usize = 64 * 1024;
 /// Spliced data, which takes no memory here, is added up to this length as long as the driver
 /// could write everything: what it can write, no small message waits for, and each write has
 /// a price of its own, for the kernel and for the peer that is woken.
-const BULK_BATCH_LEN: usize = 256 * 1024;
+const BULK_BATCH_LEN: usize = 128 * 1024;
 
 impl<C: Classifier> Connection<C> {
     /// Everything that may go out now. The driver writes it, and tells how much by
