@@ -31,20 +31,22 @@ pub(crate) fn build(options: &Options) -> anyhow::Result<()> {
 }
 
 fn go() -> anyhow::Result<()> {
-    let mut command = Command::new("go");
-    command.current_dir(workspace_dir().join("go")).args(["build", "-o", "../target/bench-go-server", "."]);
-    run(command)?;
-    let mut command = Command::new("go");
-    command.current_dir(workspace_dir().join("go")).args(["build", "-o", "../target/bench-go-client", "./client"]);
-    run(command)
+    for (program, package) in [("bench-go-server", "."), ("bench-go-client", "./client")] {
+        let mut command = Command::new("go");
+        command.current_dir(workspace_dir().join("go")).args(["build", "-o", &format!("../target/{program}"), package]);
+        run(command)?;
+    }
+    Ok(())
 }
 
 fn maven() -> anyhow::Result<()> {
     let java = workspace_dir().join("java");
     let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
-    let sources = ["pom.xml", "src/main/java/bench/BenchServer.java", "src/main/java/bench/BenchClient.java"];
+    let code = java.join("src/main/java/bench");
+    let sources = ["Arguments.java", "BenchServer.java", "BenchClient.java"].map(|name| code.join(name));
     let is_made = modified(&java.join("target/bench-server.jar")).is_ok_and(|made| {
-        sources.iter().all(|source| modified(&java.join(source)).is_ok_and(|changed| changed < made))
+        let is_older = |source: &Path| modified(source).is_ok_and(|changed| changed < made);
+        is_older(&java.join("pom.xml")) && sources.iter().all(|source| is_older(source))
     });
     if is_made {
         return Ok(());

@@ -12,10 +12,10 @@ import io.grpc.netty.shaded.io.netty.channel.epoll.EpollSocketChannel;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import java.lang.management.ManagementFactory;
-import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 
@@ -86,44 +86,19 @@ public final class BenchClient {
   }
 
   public static void main(String[] args) throws Exception {
-    String host = "127.0.0.1";
-    int port = 50051;
-    int connections = 1;
-    int streams = 1;
-    int calls = 10000;
-    boolean tuned = false;
-    for (int n = 0; n < args.length; n++) {
-      switch (args[n]) {
-        case "--addr":
-          String[] parts = args[++n].split(":");
-          host = parts[0];
-          port = Integer.parseInt(parts[1]);
-          break;
-        case "--connections":
-          connections = Integer.parseInt(args[++n]);
-          break;
-        case "--streams":
-          streams = Integer.parseInt(args[++n]);
-          break;
-        case "--calls":
-          calls = Integer.parseInt(args[++n]);
-          break;
-        case "--tuned":
-          tuned = true;
-          break;
-        default:
-          throw new IllegalArgumentException("unexpected argument " + args[n]);
-      }
-    }
+    Arguments arguments = new Arguments(args, Set.of("--connections", "--streams", "--calls"));
+    int connections = arguments.count("--connections", 1);
+    int streams = arguments.count("--streams", 1);
+    int calls = arguments.count("--calls", 10000);
     EpollEventLoopGroup loop = new EpollEventLoopGroup(1);
     List<ManagedChannel> channels = new ArrayList<>();
     for (int n = 0; n < connections; n++) {
       NettyChannelBuilder builder =
-          NettyChannelBuilder.forAddress(new InetSocketAddress(host, port))
+          NettyChannelBuilder.forAddress(arguments.addr())
               .channelType(EpollSocketChannel.class)
               .eventLoopGroup(loop)
               .usePlaintext();
-      channels.add((tuned ? builder.directExecutor() : builder.executor(Executors.newFixedThreadPool(1))).build());
+      channels.add((arguments.tuned() ? builder.directExecutor() : builder.executor(Executors.newFixedThreadPool(1))).build());
     }
     OperatingSystemMXBean process = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     run(channels, connections * streams, calls);

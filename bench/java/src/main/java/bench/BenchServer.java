@@ -17,7 +17,7 @@ import io.grpc.protobuf.ProtoUtils;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
-import java.net.InetSocketAddress;
+import java.util.Set;
 import java.util.concurrent.Executors;
 
 /**
@@ -125,38 +125,19 @@ public final class BenchServer {
   }
 
   public static void main(String[] args) throws Exception {
-    String host = "127.0.0.1";
-    int port = 50051;
-    int threads = 1;
-    boolean tuned = false;
-    for (int n = 0; n < args.length; n++) {
-      switch (args[n]) {
-        case "--addr":
-          String[] parts = args[++n].split(":");
-          host = parts[0];
-          port = Integer.parseInt(parts[1]);
-          break;
-        case "--threads":
-          threads = Integer.parseInt(args[++n]);
-          break;
-        case "--tuned":
-          tuned = true;
-          break;
-        default:
-          throw new IllegalArgumentException("unexpected argument " + args[n]);
-      }
-    }
+    Arguments arguments = new Arguments(args, Set.of("--threads"));
+    int threads = arguments.count("--threads", 1);
     EventLoopGroup acceptor = new EpollEventLoopGroup(1);
     EventLoopGroup workers = new EpollEventLoopGroup(threads);
     NettyServerBuilder builder =
-        NettyServerBuilder.forAddress(new InetSocketAddress(host, port))
+        NettyServerBuilder.forAddress(arguments.addr())
             .channelType(EpollServerSocketChannel.class)
             .bossEventLoopGroup(acceptor)
             .workerEventLoopGroup(workers)
             .maxInboundMessageSize(Integer.MAX_VALUE)
             .addService(greeter())
             .addService(benchmark());
-    if (tuned) {
+    if (arguments.tuned()) {
       builder.directExecutor().flowControlWindow(WINDOW_LEN);
     } else {
       builder.executor(Executors.newFixedThreadPool(threads));
