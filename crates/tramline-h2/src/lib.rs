@@ -57,4 +57,4 @@ pub use error::{ConnectionError, ErrorKind, Initiator, Reason};
 pub use event::{Event, StreamKey};
 pub use hpack::Indexing;
 pub use limits::Limits;
-pub use output::Output;
+pub use output::{Attempt, Output};

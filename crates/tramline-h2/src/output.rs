@@ -11,6 +11,53 @@ pub(crate) const SPLICE_LEN_MIN: usize = 16 * 1024;
 /// A tail buffer above this capacity is given back when it is empty.
 const TAIL_KEPT_MAX: usize = 64 * 1024;
 
+/// Something that is being appended: unless it is [kept](Self::keep), nothing of it stays,
+/// also if who writes it fails or panics.
+///
+/// ```
+/// let mut out = b"whole".to_vec();
+/// let mut attempt = tramline_h2::Attempt::begin(&mut out);
+/// attempt.out().extend_from_slice(b"half");
+/// drop(attempt);
+/// assert_eq!(out, b"whole");
+/// ```
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+    is_whole: bool,
+}
+
+impl<'a> Attempt<'a> {
+    /// What is appended from now on is the attempt.
+    #[inline]
+    pub fn begin(out: &'a mut Vec<u8>) -> Self {
+        let start = out.len();
+        Attempt { out, start, is_whole: false }
+    }
+
+    /// Where to append.
+    #[inline]
+    pub fn out(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
+    /// It is whole, and stays.
+    #[inline]
+    pub fn keep(mut self) {
+        self.is_whole = true;
+    }
+}
+
+impl Drop for Attempt<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.out.truncate(self.start);
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Part {
     Tail(Vec<u8>),

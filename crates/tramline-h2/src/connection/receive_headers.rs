@@ -209,11 +209,7 @@ impl<C: Classifier> Connection<C> {
 
     #[inline(never)]
     fn decode(&mut self, recognised: Recognised, block: &[u8], limits: BlockLimits) -> Result<(), ConnectionError> {
-        let out = self.sections.last_mut();
-        let decoded = match recognised {
-            Recognised::Alike => self.decoder.decode_alike(block, out),
-            _ => self.decoder.decode_anew(block, limits, out),
-        };
+        let decoded = self.decoder.decode_recognised(recognised, block, limits, self.sections.last_mut());
         decoded.map_err(|error| match error {
             HpackError::ListTooLong => ConnectionError::budget("field section far too long"),
             _ => ConnectionError::with_reason(Reason::COMPRESSION_ERROR, "invalid field block"),
@@ -433,12 +429,7 @@ mod tests {
     /// Takes a block as a connection does, and says what it was to those before.
     fn take(decoder: &mut Decoder<Opaque>, sections: &mut Sections<()>, block: &[u8]) -> Recognised {
         let recognised = sections.turn(block, decoder, &LIMITS);
-        let out = sections.last_mut();
-        match recognised {
-            Recognised::Same => {}
-            Recognised::Alike => decoder.decode_alike(block, out).unwrap(),
-            Recognised::Not => decoder.decode_anew(block, LIMITS, out).unwrap(),
-        }
+        decoder.decode_recognised(recognised, block, LIMITS, sections.last_mut()).unwrap();
         recognised
     }
 

@@ -11,7 +11,7 @@ use super::{Connection, Drain, FieldWriter, Phase, Role};
 use crate::event::StreamKey;
 use crate::frame::{FrameKind, HEAD_LEN, STREAM_ID_MAX, flags, write_head};
 use crate::hpack::Classifier;
-use crate::output::SPLICE_LEN_MIN;
+use crate::output::{Attempt, SPLICE_LEN_MIN};
 use crate::schedule::EXPRESS_LEN_MAX;
 use crate::state::{Input, State};
 use crate::stream::FieldList;
@@ -238,11 +238,11 @@ impl<C: Classifier> Connection<C> {
         let has_room = self.output.len() < BATCH_LEN;
         let out = self.output.tail();
         let start = out.len();
-        out.extend_from_slice(&[0; HEAD_LEN]);
-        let mut attempt = Attempt { out, start, is_whole: false };
-        write(attempt.out)?;
-        attempt.is_whole = true;
-        let len = attempt.out.len() - start - HEAD_LEN;
+        let mut attempt = Attempt::begin(out);
+        attempt.out().extend_from_slice(&[0; HEAD_LEN]);
+        write(attempt.out())?;
+        attempt.keep();
+        let len = out.len() - start - HEAD_LEN;
         // Small messages pass the bulk that waits; they have a lane of their own there too.
         let fits = has_room && len <= frame_len_max && (is_idle || len <= EXPRESS_LEN_MAX) && len < SPLICE_LEN_MIN;
         Ok(Payload { start, len, fits })
@@ -289,22 +289,6 @@ impl<C: Classifier> Connection<C> {
         let is_full = stream.queue.len >= limit;
         stream.queue.notify |= is_full;
         is_full
-    }
-}
-
-/// A payload that is being written: one that fails, or panics, leaves nothing behind.
-struct Attempt<'a> {
-    out: &'a mut alloc::vec::Vec<u8>,
-    start: usize,
-    is_whole: bool,
-}
-
-impl Drop for Attempt<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.is_whole {
-            self.out.truncate(self.start);
-        }
     }
 }
 

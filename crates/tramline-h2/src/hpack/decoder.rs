@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::block::{FieldBlock, Tally};
 use super::field::{Classified, Classifier, FieldKind, kind, kind_again, section};
-use super::pattern::{Book, Found, Literal, Spot};
+use super::pattern::{Book, Found, Literal, Spot, prefix_bits};
 use super::ring::Ring;
 use super::static_table::{self, COMPLETE_COUNT};
 use super::{huffman, integer};
@@ -170,7 +170,20 @@ impl<C: Classifier> Decoder<C> {
         limits: BlockLimits,
         out: &mut FieldBlock<C::Token>,
     ) -> Result<(), HpackError> {
-        match self.recognise(block, &limits, out) {
+        let recognised = self.recognise(block, &limits, out);
+        self.decode_recognised(recognised, block, limits, out)
+    }
+
+    /// Decodes a block that was [recognised](Self::recognise) by what is in `out`.
+    #[inline(always)]
+    pub(crate) fn decode_recognised(
+        &mut self,
+        recognised: Recognised,
+        block: &[u8],
+        limits: BlockLimits,
+        out: &mut FieldBlock<C::Token>,
+    ) -> Result<(), HpackError> {
+        match recognised {
             Recognised::Same => Ok(()),
             Recognised::Alike => self.decode_alike(block, out),
             Recognised::Not => self.decode_anew(block, limits, out),
@@ -196,7 +209,7 @@ impl<C: Classifier> Decoder<C> {
     }
 
     /// Takes a block that was recognised as like the last section in `out`.
-    pub(crate) fn decode_alike(&mut self, block: &[u8], out: &mut FieldBlock<C::Token>) -> Result<(), HpackError> {
+    fn decode_alike(&mut self, block: &[u8], out: &mut FieldBlock<C::Token>) -> Result<(), HpackError> {
         // A section without literals has all that it had.
         let Some(mut book) = out.pattern.take_book() else {
             out.begin_alike();
@@ -335,7 +348,7 @@ impl<C: Classifier> Decoder<C> {
     }
 
     /// Decodes a block that is like no other.
-    pub(crate) fn decode_anew(
+    fn decode_anew(
         &mut self,
         block: &[u8],
         limits: BlockLimits,
@@ -479,7 +492,7 @@ impl<C: Classifier> Decoder<C> {
     ) -> Result<(), HpackError> {
         let first = input.first().copied().unwrap_or_default();
         let is_inserted = first & 0x40 != 0;
-        let index = integer::decode(input, if is_inserted { 6 } else { 4 }).ok_or(HpackError::Malformed)?;
+        let index = integer::decode(input, prefix_bits(first)).ok_or(HpackError::Malformed)?;
         let Scratch { name: name_buffer, value: value_buffer } = &mut self.scratch;
         let at_name = *input;
         let mut before = None;

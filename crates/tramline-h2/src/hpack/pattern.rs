@@ -207,7 +207,8 @@ fn form(first: u8) -> u8 {
     }
 }
 
-fn prefix_bits(first: u8) -> u32 {
+/// The bits of a literal's first octet that are its name's index (RFC 7541 §6.2).
+pub(super) fn prefix_bits(first: u8) -> u32 {
     if first >= FORM_INSERTED { 6 } else { 4 }
 }
 

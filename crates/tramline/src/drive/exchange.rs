@@ -116,7 +116,7 @@ impl Exchange {
 
     /// Whether the peer's initial metadata is there.
     pub(crate) fn has_received_head(&self) -> bool {
-        self.inbound.lock().has_head
+        self.inbound.lock().has_head()
     }
 
     /// How the peer compresses, once that is known.
@@ -283,9 +283,7 @@ impl Exchange {
     /// A message arrived that cost `owed` octets of window. Returns what was read since the
     /// last time, as [`take_consumed`](Self::take_consumed).
     pub(crate) fn push_message(&self, compressed: bool, frame: Frame<'_>, owed: usize) -> usize {
-        let mut inbound = self.inbound.lock();
-        inbound.push(compressed, frame, owed);
-        std::mem::take(&mut inbound.consumed_len) as usize
+        self.hand_message(compressed, frame, owed, false).0
     }
 
     /// The same, and whether the reader waits for it. One that `is_here` does no more: the

@@ -42,7 +42,7 @@ struct Arrived {
     /// What the pack cost in flow control.
     pack_owed: u32,
     /// Initial metadata of a response.
-    head: Metadata,
+    head: Option<Metadata>,
     end: Option<InboundEnd>,
 }
 
@@ -53,7 +53,6 @@ pub(crate) struct Inbound {
     /// The waker of the reader that waits, or that waited last.
     reader: Option<Waker>,
     is_reader_waiting: bool,
-    pub(super) has_head: bool,
     pub(super) encoding: Encoding,
     /// Octets taken and not yet given back to the window.
     pub(super) consumed_len: u32,
@@ -112,20 +111,22 @@ impl Inbound {
     }
 
     pub(super) fn put_head(&mut self, metadata: Metadata) {
-        self.arrived.get_or_insert_default().head = metadata;
-        self.has_head = true;
+        self.arrived.get_or_insert_default().head = Some(metadata);
     }
 
     pub(super) fn take_head(&mut self) -> Option<Metadata> {
-        let was_there = std::mem::take(&mut self.has_head);
-        self.arrived.as_mut().filter(|_| was_there).map(|arrived| std::mem::take(&mut arrived.head))
+        self.arrived.as_mut()?.head.take()
+    }
+
+    pub(super) fn has_head(&self) -> bool {
+        self.arrived.as_ref().is_some_and(|arrived| arrived.head.is_some())
     }
 
     /// The head, once it is there. A call that ends in order without one has no metadata.
     pub(super) fn poll_head(&mut self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
         let arrived = self.arrived.as_ref();
-        if let Some(arrived) = arrived.filter(|_| self.has_head) {
-            return Poll::Ready(Ok(arrived.head.clone()));
+        if let Some(head) = arrived.and_then(|arrived| arrived.head.as_ref()) {
+            return Poll::Ready(Ok(head.clone()));
         }
         match arrived.and_then(|arrived| arrived.end.as_ref()) {
             Some(Ok(_)) => Poll::Ready(Ok(Metadata::new())),

@@ -4,6 +4,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use tramline_call::{Metadata, Status};
+use tramline_h2::Attempt;
 
 use super::exchange::HttpHead;
 use super::transfer::{Splices, cut};
@@ -89,22 +90,6 @@ pub(crate) struct Outbound {
     writers: Writers,
 }
 
-/// An envelope that is being written: one that fails, or panics, leaves nothing behind.
-struct Attempt<'a> {
-    tail: &'a mut Vec<u8>,
-    start: usize,
-    is_whole: bool,
-}
-
-impl Drop for Attempt<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.is_whole {
-            self.tail.truncate(self.start);
-        }
-    }
-}
-
 impl Outbound {
     fn len(&self) -> usize {
         self.bulk.as_ref().map_or(0, |bulk| bulk.pieces_len) + self.tail.len() + self.engine_len
@@ -139,10 +124,9 @@ impl Outbound {
             self.tail.reserve((BURST_GROWTH * start).min(OUTBOUND_LEN_MAX.saturating_sub(start)));
         }
         let mut splices = Splices::new();
-        let mut attempt = Attempt { tail: &mut self.tail, start, is_whole: false };
-        encode(attempt.tail, &mut splices)?;
-        attempt.is_whole = true;
-        drop(attempt);
+        let mut attempt = Attempt::begin(&mut self.tail);
+        encode(attempt.out(), &mut splices)?;
+        attempt.keep();
         if splices.is_empty() {
             return Ok(());
         }
