@@ -10,23 +10,54 @@ const SPARE_COUNT_MAX: usize = 8;
 const SPARE_CAPACITY_MIN: usize = 4 * 1024;
 const SPARE_CAPACITY_MAX: usize = 128 * 1024;
 
+/// What one poll of a connection borrows.
+#[derive(Default)]
+pub(crate) struct Lent {
+    /// `READ_LEN` long, at least.
+    pub(crate) read: Vec<u8>,
+    /// Empty.
+    output: Vec<u8>,
+}
+
 thread_local! {
-    static READ: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// In a box: one word is taken and given back, not six.
+    static LENT: Cell<Option<Box<Lent>>> = const { Cell::new(None) };
     static SPARES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes this thread's read buffer, `READ_LEN` long. A nested borrower gets a new one.
-pub(crate) fn take_read() -> Vec<u8> {
-    let mut buffer = READ.take();
-    if buffer.len() != READ_LEN {
-        buffer.resize(READ_LEN, 0);
+impl Lent {
+    /// Takes this thread's buffers. A nested borrower gets new ones.
+    #[inline]
+    pub(crate) fn take() -> Box<Lent> {
+        let mut lent = LENT.take().unwrap_or_default();
+        if lent.read.len() != READ_LEN {
+            lent.read.resize(READ_LEN, 0);
+        }
+        lent
     }
-    buffer
-}
 
-/// Gives the read buffer back.
-pub(crate) fn give_read(buffer: Vec<u8>) {
-    READ.set(buffer);
+    /// Gives them back.
+    #[inline]
+    pub(crate) fn give_back(self: Box<Lent>) {
+        LENT.set(Some(self));
+    }
+
+    /// Memory for output that has none.
+    #[inline]
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        let output = std::mem::take(&mut self.output);
+        if output.capacity() > 0 { output } else { take_spare() }
+    }
+
+    /// Memory that no output needs any more.
+    #[inline]
+    pub(crate) fn give_output(&mut self, mut output: Vec<u8>) {
+        if self.output.capacity() > 0 || output.capacity() > SPARE_CAPACITY_MAX {
+            return give_spare(output);
+        }
+        output.clear();
+        self.output = output;
+    }
 }
 
 /// An empty buffer for output.

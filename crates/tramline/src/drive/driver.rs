@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tramline_h2::{ConnectionError, Event};
 
-use super::buffers;
+use super::buffers::{Lent, READ_LEN};
 use super::mailbox::Mailbox;
 use super::message_memory::Keeper;
 use crate::classify::Engine;
@@ -60,6 +60,8 @@ pub(crate) trait Side: Send + Unpin + 'static {
     /// A turn of the loop begins. `is_first` after having been parked: time has passed
     /// that was nobody's work.
     fn handle_turn(&mut self, _now: Duration, _is_first: bool) {}
+    /// The loop parks: what the turn before began is done.
+    fn handle_park(&mut self) {}
     /// Something came from the peer.
     fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration);
     /// Somebody wrote a letter.
@@ -134,18 +136,24 @@ impl<S: Side> Driver<S> {
     }
 
     fn turns(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<()> {
+        let mut now = self.clock.now();
         for turn in 0..TURN_COUNT_MAX {
-            let now = self.clock.now();
             if let Stage::Lingering { .. } = self.stage {
                 return self.poll_linger(cx, now, buffer);
             }
-            self.side.handle_turn(now, turn == 0);
-            let mut has_progress = self.mailbox.has_some() && self.take_letters(now);
-            has_progress |= self.poll_read(cx, buffer, now);
-            // The turn before wrote what it could, and nothing came since.
-            if turn > 0 && !has_progress && self.is_open() && self.try_park(cx, now) {
-                return Poll::Pending;
+            let has_letters = self.mailbox.has_some();
+            let read = self.poll_read(cx, buffer);
+            if turn > 0 {
+                // The turn before wrote what it could, and nothing came since.
+                if read.is_pending() && !has_letters && !self.is_carry_held && self.try_park(cx, now) {
+                    self.side.handle_park();
+                    return Poll::Pending;
+                }
+                now = self.clock.now();
             }
+            self.side.handle_turn(now, turn == 0);
+            let mut has_progress = has_letters && self.take_letters(now);
+            has_progress |= self.handle_read(cx, read, buffer, now);
             has_progress |= self.handle_due(now);
             has_progress |= self.poll_flush(cx, now);
             self.check_drained(now);
@@ -211,51 +219,51 @@ impl<S: Side> Driver<S> {
         has_some
     }
 
-    /// One read, and everything that it holds. True if octets came.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>, now: Duration) -> bool {
-        if !self.is_open() || self.is_read_closed {
-            return false;
-        }
-        if self.engine.is_read_paused() {
-            return false;
+    /// One read, behind what was carried over.
+    #[inline]
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        if self.is_read_closed || self.engine.is_read_paused() {
+            return Poll::Pending;
         }
         let carried = self.carry.len();
-        match self.fill(cx, buffer, carried) {
-            Poll::Pending => self.resume(cx, now),
-            Poll::Ready(Ok(0)) => {
-                self.is_read_closed = true;
-                self.close(CloseReason::Eof, now);
-                true
-            }
-            Poll::Ready(Ok(len)) => {
-                self.carry.clear();
-                self.handle_input(cx, &buffer[..carried + len], now);
-                true
-            }
-            Poll::Ready(Err(error)) => {
-                self.close(CloseReason::Io(error), now);
-                true
-            }
-        }
-    }
-
-    /// Reads behind what was carried over.
-    fn fill(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>, carried: usize) -> Poll<io::Result<usize>> {
-        if buffer.len() < carried + buffers::READ_LEN / 2 {
-            buffer.resize(carried + buffers::READ_LEN, 0);
+        if buffer.len() < carried + READ_LEN / 2 {
+            buffer.resize(carried + READ_LEN, 0);
         }
         let mut target = ReadBuf::new(&mut buffer[carried..]);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut target))?;
-        let len = target.filled().len();
-        if carried > 0 {
-            buffer[..carried].copy_from_slice(&self.carry);
+        Poll::Ready(Ok(target.filled().len()))
+    }
+
+    /// Everything that one read brought. True if there was anything.
+    #[inline]
+    fn handle_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: Poll<io::Result<usize>>,
+        buffer: &mut [u8],
+        now: Duration,
+    ) -> bool {
+        match read {
+            Poll::Pending => return self.resume(cx, now),
+            Poll::Ready(_) if !self.is_open() => return false,
+            Poll::Ready(Ok(0)) => {
+                self.is_read_closed = true;
+                self.close(CloseReason::Eof, now);
+            }
+            Poll::Ready(Ok(len)) => {
+                let carried = self.carry.len();
+                buffer[..carried].copy_from_slice(&self.carry);
+                self.carry.clear();
+                self.handle_input(cx, &buffer[..carried + len], now);
+            }
+            Poll::Ready(Err(error)) => self.close(CloseReason::Io(error), now),
         }
-        Poll::Ready(Ok(len))
+        true
     }
 
     /// Input that stayed behind while reading was paused.
     fn resume(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        if !self.is_carry_held {
+        if !self.is_carry_held || !self.is_open() || self.engine.is_read_paused() {
             return false;
         }
         let carry = std::mem::take(&mut self.carry);
@@ -353,17 +361,19 @@ impl<S: Side> Driver<S> {
     }
 
     /// Memory for what this poll sends. Output that waits has memory of its own.
-    fn lend_memory(&mut self) {
+    #[inline]
+    fn lend_memory(&mut self, lent: &mut Lent) {
         let output = self.engine.output();
         if output.is_empty() {
-            output.lend(buffers::take_spare());
+            output.lend(lent.take_output());
         }
     }
 
     /// A connection that has nothing to send holds no memory for it.
-    fn return_memory(&mut self) {
-        if let Some(spare) = self.engine.output().take_spare() {
-            buffers::give_spare(spare);
+    #[inline]
+    fn return_memory(&mut self, lent: &mut Lent) {
+        if let Some(memory) = self.engine.output().take_spare() {
+            lent.give_output(memory);
         }
     }
 
@@ -374,7 +384,7 @@ impl<S: Side> Driver<S> {
             self.side.handle_event(&mut self.engine, event, now);
             has_some = true;
         }
-        has_some || (!self.engine.is_read_paused() && self.resume(cx, now))
+        has_some || self.resume(cx, now)
     }
 
     fn is_open(&self) -> bool {
@@ -453,11 +463,11 @@ impl<S: Side> Future for Driver<S> {
         if self.waits_for_others(cx) {
             return Poll::Pending;
         }
-        let mut buffer = buffers::take_read();
-        self.lend_memory();
-        let polled = self.turns(cx, &mut buffer);
-        self.return_memory();
-        buffers::give_read(buffer);
+        let mut lent = Lent::take();
+        self.lend_memory(&mut lent);
+        let polled = self.turns(cx, &mut lent.read);
+        self.return_memory(&mut lent);
+        lent.give_back();
         if self.side.take_spawned() && polled.is_pending() {
             // A task that was just spawned runs next on this thread, and tokio wakes no other
             // thread for it. If it keeps the thread, the connection must be able to go on

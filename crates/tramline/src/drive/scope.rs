@@ -12,28 +12,35 @@ use pin_project_lite::pin_project;
 /// 30 µs, if they are small. (tokio's own budget does not reach handlers: they run outside of it.)
 const MESSAGE_COUNT_MAX: u32 = 512;
 
+struct Surroundings {
+    deadline: Cell<Option<Duration>>,
+    messages_left: Cell<u32>,
+}
+
 thread_local! {
-    static DEADLINE: Cell<Option<Duration>> = const { Cell::new(None) };
-    static MESSAGES_LEFT: Cell<u32> = const { Cell::new(MESSAGE_COUNT_MAX) };
+    static SURROUNDINGS: Surroundings =
+        const { Surroundings { deadline: Cell::new(None), messages_left: Cell::new(MESSAGE_COUNT_MAX) } };
 }
 
 /// Charges one message to the poll that runs now. Pending, with a wake under way, when
 /// it has had its share.
 pub(crate) fn poll_message_budget(cx: &Context<'_>) -> Poll<()> {
-    let left = MESSAGES_LEFT.get();
-    if left == 0 {
-        // The next poll, in whatever scope, starts afresh.
-        MESSAGES_LEFT.set(MESSAGE_COUNT_MAX);
-        cx.waker().wake_by_ref();
-        return Poll::Pending;
-    }
-    MESSAGES_LEFT.set(left - 1);
-    Poll::Ready(())
+    SURROUNDINGS.with(|here| {
+        let left = here.messages_left.get();
+        if left == 0 {
+            // The next poll, in whatever scope, starts afresh.
+            here.messages_left.set(MESSAGE_COUNT_MAX);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        here.messages_left.set(left - 1);
+        Poll::Ready(())
+    })
 }
 
 /// The deadline of the call whose handler is being polled on this thread.
 pub(crate) fn deadline() -> Option<Duration> {
-    DEADLINE.get()
+    SURROUNDINGS.with(|here| here.deadline.get())
 }
 
 /// Restores what surrounded it when it is dropped.
@@ -42,15 +49,19 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    #[inline(always)]
     pub(crate) fn enter(deadline: Option<Duration>) -> Scope {
-        MESSAGES_LEFT.set(MESSAGE_COUNT_MAX);
-        Scope { outer: DEADLINE.replace(deadline) }
+        SURROUNDINGS.with(|here| {
+            here.messages_left.set(MESSAGE_COUNT_MAX);
+            Scope { outer: here.deadline.replace(deadline) }
+        })
     }
 }
 
 impl Drop for Scope {
+    #[inline(always)]
     fn drop(&mut self) {
-        DEADLINE.set(self.outer);
+        SURROUNDINGS.with(|here| here.deadline.set(self.outer));
     }
 }
 

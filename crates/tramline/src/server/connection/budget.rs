@@ -9,8 +9,10 @@ use crate::server::load::Load;
 const BATCH_TIME_MAX: Duration = Duration::from_micros(200);
 /// Handlers shorter than this, on average, are not worth a task, however many they are.
 const POLL_WORTH_A_TASK: Duration = Duration::from_micros(10);
-/// The clock is read after this many polls.
-const SAMPLE_INTERVAL: u32 = 4;
+/// The clock is read after this many polls of a batch, after twice as many, and so on; from
+/// some number on, whenever as many are over.
+const SAMPLE_INTERVAL_MIN: u32 = 4;
+const SAMPLE_INTERVAL_MAX: u32 = 16;
 /// Polls that are measured one by one after a batch was too long.
 const WATCHED_COUNT: u32 = 64;
 
@@ -22,6 +24,8 @@ const WATCHED_COUNT: u32 = 64;
 pub(super) struct PollBudget {
     started: Duration,
     poll_count: u32,
+    /// The clock is read after this poll.
+    sampled_poll: u32,
     /// What was measured in this batch.
     measured: Duration,
     is_spent: bool,
@@ -37,8 +41,17 @@ impl PollBudget {
         }
         self.started = now;
         self.poll_count = 0;
+        self.sampled_poll = SAMPLE_INTERVAL_MIN;
         self.measured = Duration::ZERO;
         self.is_spent = false;
+    }
+
+    /// The batch is over, and no turn follows that would tell how long it was.
+    #[inline]
+    pub(super) fn handle_park(&mut self, clock: &Clock) {
+        if self.poll_count > 0 {
+            self.suspect(clock.now());
+        }
     }
 
     /// Whether handlers should move to other tasks until the batch is over.
@@ -52,13 +65,22 @@ impl PollBudget {
     }
 
     /// A poll is over.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish_poll(&mut self, started: Option<Duration>, clock: &Clock, load: &Load) {
         self.poll_count += 1;
-        if let Some(started) = started {
-            self.judge(clock.now().saturating_sub(started), load);
-        } else if self.poll_count.is_multiple_of(SAMPLE_INTERVAL) {
-            self.suspect(clock.now());
+        if started.is_some() || self.poll_count == self.sampled_poll {
+            self.sample(started, clock.now(), load);
+        }
+    }
+
+    #[inline(never)]
+    fn sample(&mut self, started: Option<Duration>, now: Duration, load: &Load) {
+        match started {
+            Some(started) => self.judge(now.saturating_sub(started), load),
+            None => self.suspect(now),
+        }
+        if self.poll_count == self.sampled_poll {
+            self.sampled_poll += self.sampled_poll.min(SAMPLE_INTERVAL_MAX);
         }
     }
 
@@ -168,6 +190,40 @@ mod tests {
         assert!(!bench.budget.is_spent(), "each batch begins anew");
         (0..10).for_each(|_| bench.poll(1000));
         assert!(bench.load.is_long());
+    }
+
+    #[test]
+    fn a_long_batch_is_suspected_while_it_lasts() {
+        for micros in [25, 100] {
+            let mut bench = Bench::new();
+            bench.turn();
+            (0..64).for_each(|_| bench.poll(micros));
+            assert!(bench.budget.is_spent(), "{micros}");
+        }
+    }
+
+    #[test]
+    fn one_long_poll_before_the_connection_parks_is_found() {
+        let mut bench = Bench::new();
+        for _ in 0..8 {
+            bench.budget.handle_turn(bench.clock.now(), true);
+            bench.poll(5000);
+            bench.budget.handle_park(&bench.clock);
+            bench.pass(100_000);
+        }
+        assert!(bench.load.is_long());
+    }
+
+    #[test]
+    fn a_connection_that_was_parked_is_not_suspected() {
+        let mut bench = Bench::new();
+        for _ in 0..100 {
+            bench.budget.handle_turn(bench.clock.now(), true);
+            bench.poll(1);
+            bench.budget.handle_park(&bench.clock);
+            bench.pass(100_000);
+        }
+        assert!(!bench.load.is_long());
     }
 
     #[test]

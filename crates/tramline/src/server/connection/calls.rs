@@ -34,6 +34,21 @@ thread_local! {
     static SPARES: RefCell<Vec<Box<Call>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// A call out of the thread's memory, or a new one.
+#[inline(never)]
+fn spare_call(key: StreamKey, route: u32) -> Box<Call> {
+    SPARES.with_borrow_mut(Vec::pop).unwrap_or_else(|| Box::new(Call::new(key, route)))
+}
+
+#[inline(never)]
+fn keep_for_others(call: Box<Call>) {
+    SPARES.with_borrow_mut(|spares| {
+        if spares.len() < SPARE_CALL_COUNT_MAX {
+            spares.push(call);
+        }
+    });
+}
+
 /// A handler on another task. It ends early by an abort where it is a task, and on a
 /// thread of the blocking pool, which nothing interrupts, by the drop of `_stop`.
 pub(super) struct Elsewhere {
@@ -149,6 +164,8 @@ pub(super) struct CallTable {
     by_index: Vec<Option<Box<Call>>>,
     wakers: Vec<WakerPlace>,
     count: usize,
+    /// The call that was over last: the next one's memory, nearer than that of the thread.
+    spare: Option<Box<Call>>,
 }
 
 impl CallTable {
@@ -164,8 +181,7 @@ impl CallTable {
     /// Makes a call, out of the memory of one that is over.
     #[inline(always)]
     pub(super) fn insert(&mut self, key: StreamKey, route: u32) -> &mut Call {
-        let spare = SPARES.with_borrow_mut(Vec::pop);
-        let mut call = spare.unwrap_or_else(|| Box::new(Call::new(key, route)));
+        let mut call = self.spare.take().unwrap_or_else(|| spare_call(key, route));
         call.key = key;
         call.route = route;
         if self.by_index.len() <= key.index() {
@@ -212,11 +228,11 @@ impl CallTable {
     #[inline]
     pub(super) fn keep(&mut self, mut call: Box<Call>) {
         call.reset();
-        SPARES.with_borrow_mut(|spares| {
-            if spares.len() < SPARE_CALL_COUNT_MAX {
-                spares.push(call);
-            }
-        });
+        if self.spare.is_none() {
+            self.spare = Some(call);
+        } else {
+            keep_for_others(call);
+        }
     }
 
     /// The call at this place.

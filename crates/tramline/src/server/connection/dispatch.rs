@@ -33,30 +33,39 @@ const SPARE_SLOT_COUNT_MAX: usize = 8;
 
 /// Empty slots, by route.
 pub(super) struct SlotPool {
+    /// The slot that was given back last, and its route: most calls of a connection are of one.
+    last: Option<(u32, BoxSlot)>,
     spares: Vec<Vec<BoxSlot>>,
     route_count: usize,
 }
 
 impl SlotPool {
     pub(super) fn new(route_count: usize) -> Self {
-        SlotPool { spares: Vec::new(), route_count }
+        SlotPool { last: None, spares: Vec::new(), route_count }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, route: u32) -> Option<BoxSlot> {
+        match self.last.take_if(|(last, _)| *last == route) {
+            Some((_, slot)) => Some(slot),
+            None => self.take_earlier(route),
+        }
+    }
+
+    #[inline(never)]
+    fn take_earlier(&mut self, route: u32) -> Option<BoxSlot> {
         self.spares.get_mut(route as usize)?.pop()
     }
 
     #[inline(always)]
     pub(super) fn give(&mut self, route: u32, slot: BoxSlot) {
-        match self.spares.get_mut(route as usize) {
-            Some(spares) if spares.len() < spares.capacity().min(SPARE_SLOT_COUNT_MAX) => spares.push(slot),
-            _ => self.make_room(route, slot),
+        if let Some((route, slot)) = self.last.replace((route, slot)) {
+            self.keep_earlier(route, slot);
         }
     }
 
     #[inline(never)]
-    fn make_room(&mut self, route: u32, slot: BoxSlot) {
+    fn keep_earlier(&mut self, route: u32, slot: BoxSlot) {
         if self.spares.is_empty() {
             self.spares.resize_with(self.route_count, Vec::new);
         }

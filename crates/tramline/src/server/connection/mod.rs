@@ -137,6 +137,11 @@ impl Side for ServerSide {
         self.budget.handle_turn(now, is_first);
     }
 
+    #[inline]
+    fn handle_park(&mut self) {
+        self.budget.handle_park(&self.clock);
+    }
+
     #[inline(always)]
     fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration) {
         match event {
