@@ -125,6 +125,7 @@ impl CallContext {
         self.deadline.get().map(|deadline| deadline.saturating_sub(self.clock.now()))
     }
 
+    #[inline]
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.deadline.get()
     }

@@ -10,7 +10,7 @@ use tramline_call::codec::{Frame, Limits};
 use tramline_call::{Encoding, Metadata, Status};
 
 use crate::drive::exchange::Exchange;
-use crate::drive::inbound::{Batch, PACKED_HEAD_LEN};
+use crate::drive::inbound::{InboundEnd, PACKED_HEAD_LEN, Taken};
 use crate::drive::scope;
 use crate::drive::transfer::{self, DecodeFn};
 use crate::interceptor::{Passage, Passed};
@@ -55,6 +55,16 @@ struct Reading {
     end: Option<Result<Metadata, Status>>,
     /// Where messages pass interceptors, if there are any.
     passage: Option<Box<Passage>>,
+}
+
+impl Reading {
+    /// The next message at hand, and whether it is compressed.
+    #[inline]
+    fn next(&mut self) -> Option<(bool, &[u8])> {
+        let (compressed, message) = unpack(&self.packed, &mut self.packed_at)?;
+        self.was_compressed = compressed;
+        Some((compressed, message))
+    }
 }
 
 impl<T> std::fmt::Debug for Streaming<T> {
@@ -162,34 +172,66 @@ impl<T> Streaming<T> {
     /// [`message`](Self::message) as a poll.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
         loop {
-            match ready!(self.poll_passage(cx)).or_else(|| self.unpack()) {
-                Some(Ok(message)) => return Poll::Ready(Ok(Some(message))),
-                Some(Err(status)) => {
-                    self.give_up(status);
-                    continue;
+            if let Some(reading) = &mut self.reading {
+                let outcome = if reading.passage.is_some() {
+                    ready!(self.poll_through(cx))
+                } else {
+                    reading.next().map(|(compressed, message)| {
+                        decode_with(Frame::Slice(message), compressed, &self.exchange, &self.format)
+                    })
+                };
+                match outcome {
+                    Some(Ok(message)) => return Poll::Ready(Ok(Some(message))),
+                    Some(Err(status)) => {
+                        self.give_up(status);
+                        continue;
+                    }
+                    None => {}
                 }
-                None => {}
-            }
-            if self.passage().is_some_and(|passage| passage.is_busy()) {
-                continue;
-            }
-            match self.end() {
-                Some(Ok(_)) => return Poll::Ready(Ok(None)),
-                Some(Err(status)) => return Poll::Ready(Err(status.clone())),
-                None => {}
-            }
-            let spare = self.reading.as_mut().map(|reading| std::mem::take(&mut reading.packed)).unwrap_or_default();
-            match ready!(self.exchange.poll_take(cx, spare)) {
-                Ok(Batch::Packed(packed)) => {
-                    let reading = self.reading.get_or_insert_default();
-                    (reading.packed, reading.packed_at) = (packed, 0);
+                match self.end() {
+                    None => {}
+                    Some(Ok(_)) => return Poll::Ready(Ok(None)),
+                    Some(Err(status)) => return Poll::Ready(Err(status.clone())),
                 }
-                Ok(Batch::Single { compressed, message }) => match self.deliver(Frame::Shared(message), compressed) {
+            }
+            match ready!(self.poll_take(cx)) {
+                Ok(Taken::Packed) => {}
+                Ok(Taken::Single { compressed, message }) => match self.deliver(Frame::Shared(message), compressed) {
                     Some(Ok(message)) => return Poll::Ready(Ok(Some(message))),
                     Some(Err(status)) => self.give_up(status),
                     None => {}
                 },
                 Err(end) => self.start_end(end),
+            }
+        }
+    }
+
+    /// The next messages: packed ones lie in `reading` then.
+    fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Result<Taken, InboundEnd>> {
+        if let Some(reading) = &mut self.reading {
+            reading.packed.clear();
+            reading.packed_at = 0;
+            return self.exchange.poll_take(cx, &mut reading.packed);
+        }
+        let mut packed = Vec::new();
+        let taken = ready!(self.exchange.poll_take(cx, &mut packed));
+        if !packed.is_empty() {
+            self.reading.get_or_insert_default().packed = packed;
+        }
+        Poll::Ready(taken)
+    }
+
+    /// What comes out of the passage, or does not go into it.
+    fn poll_through(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Status>>> {
+        loop {
+            if let Some(passed) = ready!(self.poll_passage(cx)) {
+                return Poll::Ready(Some(passed));
+            }
+            if let Some(message) = self.unpack() {
+                return Poll::Ready(Some(message));
+            }
+            if !self.passage().is_some_and(|passage| passage.is_busy()) {
+                return Poll::Ready(None);
             }
         }
     }
@@ -212,20 +254,12 @@ impl<T> Streaming<T> {
 
     /// The next message of the batch at hand. `None` too if it went into the passage.
     fn unpack(&mut self) -> Option<Result<T, Status>> {
-        let packed = std::mem::take(&mut self.reading.as_mut()?.packed);
-        let message = self.unpack_from(&packed);
+        let reading = self.reading.as_mut()?;
+        let packed = std::mem::take(&mut reading.packed);
+        let next = unpack(&packed, &mut reading.packed_at);
+        let message = next.and_then(|(compressed, message)| self.deliver(Frame::Slice(message), compressed));
         self.reading.as_mut()?.packed = packed;
         message
-    }
-
-    fn unpack_from(&mut self, packed: &[u8]) -> Option<Result<T, Status>> {
-        let reading = self.reading.as_mut()?;
-        let rest = packed.get(reading.packed_at as usize..)?;
-        let (&[flag, l0, l1, l2, l3], rest) = rest.split_first_chunk::<PACKED_HEAD_LEN>()?;
-        let len = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
-        let message = rest.get(..len)?;
-        reading.packed_at += (PACKED_HEAD_LEN + len) as u32;
-        self.deliver(Frame::Slice(message), flag != 0)
     }
 
     /// Decodes a message, or sends it through the passage first.
@@ -233,9 +267,10 @@ impl<T> Streaming<T> {
         self.reading.get_or_insert_default().was_compressed = compressed;
         self.pass_head();
         if !self.passage().is_some_and(|passage| passage.sees_messages()) {
-            return Some(self.decode_with(frame, compressed, self.format.decode));
+            return Some(decode_with(frame, compressed, &self.exchange, &self.format));
         }
-        let octets = self.decode_with(frame, compressed, raw);
+        let encoding = if compressed { self.exchange.encoding() } else { Encoding::Identity };
+        let octets = transfer::decode(frame, compressed, encoding, self.format.limits, raw);
         let passage = self.reading.as_mut().and_then(|reading| reading.passage.as_mut());
         match (octets, passage) {
             (Ok(octets), Some(passage)) => {
@@ -245,11 +280,6 @@ impl<T> Streaming<T> {
             (Ok(octets), None) => Some((self.format.decode)(Frame::Shared(octets), self.format.limits)),
             (Err(status), _) => Some(Err(status)),
         }
-    }
-
-    fn decode_with<M>(&self, frame: Frame<'_>, compressed: bool, decode: DecodeFn<M>) -> Result<M, Status> {
-        let encoding = if compressed { self.exchange.encoding() } else { Encoding::Identity };
-        transfer::decode(frame, compressed, encoding, self.format.limits, decode)
     }
 
     /// A message that cannot be read, or does not pass, ends the stream.
@@ -289,6 +319,21 @@ impl<T> Drop for Streaming<T> {
 
 // Decoding goes through a plain function; nothing of `T` is stored.
 impl<T> Unpin for Streaming<T> {}
+
+#[inline]
+fn decode_with<T>(frame: Frame<'_>, compressed: bool, exchange: &Exchange, format: &Format<T>) -> Result<T, Status> {
+    let encoding = if compressed { exchange.encoding() } else { Encoding::Identity };
+    transfer::decode(frame, compressed, encoding, format.limits, format.decode)
+}
+
+/// The message at `at`, which moves behind it, and whether it is compressed.
+#[inline]
+fn unpack<'p>(packed: &'p [u8], at: &mut u32) -> Option<(bool, &'p [u8])> {
+    let (&[flag, l0, l1, l2, l3], rest) = packed.get(*at as usize..)?.split_first_chunk::<PACKED_HEAD_LEN>()?;
+    let message = rest.get(..u32::from_be_bytes([l0, l1, l2, l3]) as usize)?;
+    *at += (PACKED_HEAD_LEN + message.len()) as u32;
+    Some((flag != 0, message))
+}
 
 /// The octets of each message as they are.
 pub(crate) fn raw(frame: Frame<'_>, _limits: Limits) -> Result<Bytes, Status> {

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use tramline_call::{Encoding, Frame, Metadata, Status};
 use tramline_h2::StreamKey;
 
-use super::inbound::{Batch, Inbound, InboundEnd};
+use super::desk;
+use super::inbound::{Inbound, InboundEnd, Taken};
 use super::leaf_lock::LeafLock;
 use super::outbound::Outbound;
 use super::transfer::Splices;
@@ -63,6 +64,10 @@ pub(crate) struct Exchange {
     outbound: LeafLock<Option<Box<Outbound>>>,
     /// The owner knows already that the outbox has something.
     is_announced: AtomicBool,
+    /// The inbox has something. Changed under its lock.
+    has_arrived: AtomicBool,
+    /// The outbox has something. Changed under its lock.
+    has_outgoing: AtomicBool,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -75,7 +80,15 @@ impl Exchange {
     /// `encoding` is how the peer compresses, as far as that is known.
     pub(crate) fn new(board: Arc<dyn NoticeBoard>, call: Option<StreamKey>, encoding: Encoding) -> Arc<Exchange> {
         let inbound = LeafLock::new(Inbound::new(encoding));
-        Arc::new(Exchange { board, call, inbound, outbound: LeafLock::default(), is_announced: AtomicBool::new(false) })
+        Arc::new(Exchange {
+            board,
+            call,
+            inbound,
+            outbound: LeafLock::default(),
+            is_announced: AtomicBool::new(false),
+            has_arrived: AtomicBool::new(false),
+            has_outgoing: AtomicBool::new(false),
+        })
     }
 
     fn notify(&self, notice: Notice) {
@@ -84,12 +97,23 @@ impl Exchange {
 
     // The user's side.
 
-    /// The next messages, or how the peer's side ended.
-    pub(crate) fn poll_take(&self, cx: &Context<'_>, spare: Vec<u8>) -> Poll<Result<Batch, InboundEnd>> {
+    /// The next messages, or how the peer's side ended. Packed messages go to `packed`, which is
+    /// empty.
+    #[inline]
+    pub(crate) fn poll_take(&self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Poll<Result<Taken, InboundEnd>> {
+        match desk::poll_take(self, cx, packed) {
+            Some(taken) => taken.map(|()| Ok(Taken::Packed)),
+            None => self.poll_take_boxed(cx, packed),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_take_boxed(&self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Poll<Result<Taken, InboundEnd>> {
         let (taken, consumed) = {
             let mut inbound = self.inbound.lock();
             let was_full = inbound.len() >= INBOUND_LEN_FULL;
-            let taken = inbound.poll_take(cx, spare);
+            let taken = inbound.poll_take(cx, packed);
+            self.has_arrived.store(inbound.has_some(), Ordering::Relaxed);
             let has_room = was_full && inbound.len() < INBOUND_LEN_FULL;
             (taken, has_room || inbound.consumed_len as usize >= CONSUMED_LEN_MIN)
         };
@@ -124,18 +148,42 @@ impl Exchange {
         self.inbound.lock().encoding
     }
 
+    /// Whether the inbox has something. Who reads on the owner's task, or is the owner, need
+    /// not take the lock to find that there is nothing.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.has_arrived.load(Ordering::Acquire)
+    }
+
     /// Ready when one more message may be sent.
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<Result<(), Status>> {
-        self.outbound.lock().as_mut().map_or(Poll::Ready(Ok(())), |outbound| outbound.poll_ready(cx))
+        let on_desk_len = desk::outbox_len(self);
+        let polled = {
+            let mut outbound = self.outbound.lock();
+            outbound.as_mut().map_or(Poll::Ready(Ok(())), |outbound| outbound.poll_ready(cx, on_desk_len))
+        };
+        if polled.is_pending() {
+            desk::note_crowded(self);
+        }
+        polled
     }
 
     /// Adds the message that `encode` appends, when there is room for it.
+    #[inline]
     pub(crate) fn poll_push(
         &self,
         cx: &Context<'_>,
         encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
     ) -> Poll<Result<(), Status>> {
-        self.change_outbound(|outbound| outbound.poll_push(cx, encode))
+        let encode = match self.push_on_desk(encode) {
+            Ok(pushed) => return Poll::Ready(pushed),
+            Err(encode) => encode,
+        };
+        let on_desk_len = desk::outbox_len(self);
+        let polled = self.change_outbound(|outbound| outbound.poll_push(cx, on_desk_len, encode));
+        if polled.is_pending() {
+            desk::note_crowded(self);
+        }
+        polled
     }
 
     /// Adds the message that `encode` appends. The caller has seen [`poll_ready`](Self::poll_ready).
@@ -143,7 +191,27 @@ impl Exchange {
         &self,
         encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
     ) -> Result<(), Status> {
-        self.change_outbound(|outbound| outbound.push(encode))
+        match self.push_on_desk(encode) {
+            Ok(pushed) => pushed,
+            Err(encode) => self.change_outbound(|outbound| outbound.push(encode)),
+        }
+    }
+
+    /// Gives `encode` back where the desk is not for this message.
+    #[inline]
+    fn push_on_desk<E>(&self, encode: E) -> Result<Result<(), Status>, E>
+    where
+        E: FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
+    {
+        // What lies on the desk goes out before what is in the box: it must not overtake that.
+        if self.has_outgoing.load(Ordering::Acquire) {
+            return Err(encode);
+        }
+        Ok(desk::push(self, encode)?.map(|pieces| {
+            if let Some(pieces) = pieces {
+                self.change_outbound(|outbound| outbound.push_pieces(pieces));
+            }
+        }))
     }
 
     /// Initial metadata; refused once it is on its way.
@@ -210,7 +278,14 @@ impl Exchange {
     }
 
     fn change_outbound<R>(&self, change: impl FnOnce(&mut Outbound) -> R) -> R {
-        let result = change(self.outbound.lock().get_or_insert_default());
+        let result = {
+            let mut outbound = self.outbound.lock();
+            self.has_outgoing.store(true, Ordering::Relaxed);
+            change(outbound.get_or_insert_default())
+        };
+        if desk::note_boxed(self) {
+            return result;
+        }
         // While the owner knows, nothing is written: it unsets the flag before it looks.
         if !self.is_announced.load(Ordering::Acquire) && !self.is_announced.swap(true, Ordering::AcqRel) {
             self.notify(Notice::Outbound);
@@ -220,17 +295,12 @@ impl Exchange {
 
     // The owner's side.
 
-    /// While the owner runs the user's code itself, it looks into the outbox afterwards
-    /// anyway, and wants no letter.
-    pub(crate) fn hold_notices(&self) {
-        self.is_announced.store(true, Ordering::Release);
-    }
-
     /// Takes what waits, and empties the box. `take` says what it makes of it, and how much
     /// of the call's output the engine holds then.
     pub(crate) fn take_outgoing<R>(&self, take: impl FnOnce(Outgoing<'_>) -> (R, usize)) -> R {
         self.is_announced.store(false, Ordering::Release);
         let mut locked = self.outbound.lock();
+        self.has_outgoing.store(false, Ordering::Relaxed);
         let Some(outbound) = locked.as_mut() else {
             // The engine holds nothing of a call that never wrote.
             let nothing = Outgoing { head: None, http_head: None, pieces: Vec::new(), tail: &[], is_finished: false };
@@ -246,8 +316,8 @@ impl Exchange {
         let http_head = outbound.take_http_head();
         let pieces = outbound.take_pieces();
         let is_finished = outbound.is_finished;
-        let (taken, engine_len) = take(Outgoing { head, http_head, pieces, tail: &outbound.tail, is_finished });
-        outbound.clear_tail();
+        let (taken, engine_len) = take(Outgoing { head, http_head, pieces, tail: outbound.tail.octets(), is_finished });
+        outbound.tail.clear();
         let writers = outbound.set_engine_len(engine_len);
         drop(locked);
         writers.wake();
@@ -281,18 +351,23 @@ impl Exchange {
     }
 
     /// A message arrived that cost `owed` octets of window. Returns what was read since the
-    /// last time, as [`take_consumed`](Self::take_consumed).
-    pub(crate) fn push_message(&self, compressed: bool, frame: Frame<'_>, owed: usize) -> usize {
-        self.hand_message(compressed, frame, owed, false).0
+    /// last time, as [`take_consumed`](Self::take_consumed), and whether a reader waits.
+    pub(crate) fn push_message(&self, compressed: bool, frame: Frame<'_>, owed: usize) -> (usize, bool) {
+        let mut inbound = self.inbound.lock();
+        self.has_arrived.store(true, Ordering::Relaxed);
+        inbound.push(compressed, frame, owed);
+        (std::mem::take(&mut inbound.consumed_len) as usize, inbound.is_awaited())
     }
 
-    /// The same, and whether the reader waits for it. One that `is_here` does no more: the
-    /// caller runs it itself.
-    pub(crate) fn hand_message(&self, compressed: bool, frame: Frame<'_>, owed: usize, is_here: bool) -> (usize, bool) {
-        let mut inbound = self.inbound.lock();
-        inbound.push(compressed, frame, owed);
-        let is_awaited = if is_here { inbound.excuse_reader() } else { inbound.is_awaited() };
-        (std::mem::take(&mut inbound.consumed_len) as usize, is_awaited)
+    /// Packed messages that were to be read elsewhere, and were not: they came before all that
+    /// is in the inbox.
+    pub(crate) fn put_back(&self, pack: Vec<u8>, owed: usize) {
+        {
+            let mut inbound = self.inbound.lock();
+            self.has_arrived.store(true, Ordering::Relaxed);
+            inbound.push_front(pack, owed);
+        }
+        self.wake_reader();
     }
 
     /// Wakes the reader after a batch.
@@ -316,24 +391,21 @@ impl Exchange {
 
     /// The peer's side ended.
     pub(crate) fn finish_inbound(&self, end: InboundEnd) {
-        self.inbound.lock().finish(end);
-        self.wake_reader();
-    }
-
-    /// The same; true if the reader waits and `is_here`, where the caller runs it itself.
-    pub(crate) fn finish_inbound_of(&self, end: InboundEnd, is_here: bool) -> bool {
-        if !is_here {
-            self.finish_inbound(end);
-            return false;
+        {
+            let mut inbound = self.inbound.lock();
+            self.has_arrived.store(true, Ordering::Relaxed);
+            inbound.finish(end);
         }
-        let mut inbound = self.inbound.lock();
-        inbound.finish(end);
-        inbound.excuse_reader()
+        self.wake_reader();
     }
 
     /// The call ended early: both boxes are emptied, and both users told.
     pub(crate) fn abort(&self, status: &Status) {
-        self.inbound.lock().abort(status.clone());
+        {
+            let mut inbound = self.inbound.lock();
+            self.has_arrived.store(true, Ordering::Relaxed);
+            inbound.abort(status.clone());
+        }
         self.wake_reader();
         self.close_outbound(status.clone());
     }

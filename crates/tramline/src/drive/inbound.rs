@@ -15,7 +15,16 @@ pub(crate) const PACKED_HEAD_LEN: usize = 5;
 
 /// What a reader takes in one go.
 #[derive(Debug)]
-pub(crate) enum Batch {
+pub(crate) enum Taken {
+    /// Messages one after another, each behind its flag and length, in memory of the reader.
+    Packed,
+    /// One long message.
+    Single { compressed: bool, message: Bytes },
+}
+
+/// What waits in one piece.
+#[derive(Debug)]
+enum Batch {
     /// Messages one after another, each behind its flag and length.
     Packed(Vec<u8>),
     /// One long message.
@@ -50,9 +59,8 @@ struct Arrived {
 pub(crate) struct Inbound {
     /// In a box made when first needed.
     arrived: Option<Box<Arrived>>,
-    /// The waker of the reader that waits, or that waited last.
+    /// The reader that waits.
     reader: Option<Waker>,
-    is_reader_waiting: bool,
     pub(super) encoding: Encoding,
     /// Octets taken and not yet given back to the window.
     pub(super) consumed_len: u32,
@@ -89,19 +97,31 @@ impl Inbound {
 
     /// Adds a whole message; `owed` is what it cost in flow control.
     pub(super) fn push(&mut self, compressed: bool, frame: Frame<'_>, owed: usize) {
-        let len = frame.len();
         let arrived = self.arrived.get_or_insert_default();
-        if len > PACKED_MESSAGE_LEN_MAX {
+        if frame.len() > PACKED_MESSAGE_LEN_MAX {
             arrived.set_pack_aside();
             return arrived.put_back(Batch::Single { compressed, message: frame.into_bytes() }, owed);
         }
-        if arrived.pack.len() + len > PACK_LEN_MAX {
+        if !fits_pack(&arrived.pack, frame.len()) {
             arrived.set_pack_aside();
         }
         arrived.pack_owed += owed as u32;
-        arrived.pack.push(u8::from(compressed));
-        arrived.pack.extend_from_slice(&(len as u32).to_be_bytes());
-        arrived.pack.extend_from_slice(frame.contiguous());
+        pack(&mut arrived.pack, compressed, &frame);
+    }
+
+    /// Packed messages that came before all that is here, and what they cost.
+    pub(super) fn push_front(&mut self, pack: Vec<u8>, owed: usize) {
+        let backlog = self.arrived.get_or_insert_default().backlog.get_or_insert_default();
+        backlog.len += pack.len();
+        backlog.batches.push_front((Batch::Packed(pack), owed));
+    }
+
+    /// Whether a reader would find something: messages, a head, or the end.
+    pub(super) fn has_some(&self) -> bool {
+        self.arrived.as_ref().is_some_and(|arrived| {
+            let has_backlog = arrived.backlog.as_ref().is_some_and(|backlog| !backlog.batches.is_empty());
+            !arrived.pack.is_empty() || arrived.end.is_some() || has_backlog
+        })
     }
 
     /// The peer's head, in front of all messages.
@@ -159,43 +179,43 @@ impl Inbound {
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
-        self.is_reader_waiting = true;
         if !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
             self.reader = Some(cx.waker().clone());
         }
     }
 
     pub(super) fn is_awaited(&self) -> bool {
-        self.is_reader_waiting
+        self.reader.is_some()
     }
 
     /// The reader, if it waits, to be woken.
     pub(super) fn take_reader(&mut self) -> Option<Waker> {
-        if self.excuse_reader() { self.reader.take() } else { None }
+        self.reader.take()
     }
 
-    /// Whether the reader waits; the caller runs it itself. Its waker stays for the next time.
-    pub(super) fn excuse_reader(&mut self) -> bool {
-        std::mem::take(&mut self.is_reader_waiting)
-    }
-
-    /// The next batch, or the end. `spare` is the memory of a batch that was read.
-    pub(super) fn poll_take(&mut self, cx: &Context<'_>, mut spare: Vec<u8>) -> Poll<Result<Batch, InboundEnd>> {
+    /// The next batch, or the end. Packed messages go to `packed`, which is empty.
+    pub(super) fn poll_take(&mut self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Poll<Result<Taken, InboundEnd>> {
         let Some(arrived) = &mut self.arrived else {
             self.wait(cx);
             return Poll::Pending;
         };
         if let Some((batch, owed)) = arrived.take_back() {
             self.consumed_len += owed as u32;
-            return Poll::Ready(Ok(batch));
+            return Poll::Ready(Ok(match batch {
+                Batch::Single { compressed, message } => Taken::Single { compressed, message },
+                Batch::Packed(pack) => {
+                    *packed = pack;
+                    Taken::Packed
+                }
+            }));
         }
-        spare.clear();
         if !arrived.pack.is_empty() {
             self.consumed_len += std::mem::take(&mut arrived.pack_owed);
-            return Poll::Ready(Ok(Batch::Packed(std::mem::replace(&mut arrived.pack, spare))));
+            std::mem::swap(&mut arrived.pack, packed);
+            return Poll::Ready(Ok(Taken::Packed));
         }
-        if spare.capacity() > arrived.pack.capacity() {
-            arrived.pack = spare;
+        if packed.capacity() > arrived.pack.capacity() {
+            std::mem::swap(&mut arrived.pack, packed);
         }
         if let Some(end) = &arrived.end {
             return Poll::Ready(Err(end.clone()));
@@ -203,6 +223,20 @@ impl Inbound {
         self.wait(cx);
         Poll::Pending
     }
+}
+
+/// Whether a message of `len` octets may be added to `pack`.
+pub(super) fn fits_pack(pack: &[u8], len: usize) -> bool {
+    len <= PACKED_MESSAGE_LEN_MAX && pack.len() + len <= PACK_LEN_MAX
+}
+
+/// Adds a message behind its flag and length.
+pub(super) fn pack(pack: &mut Vec<u8>, compressed: bool, frame: &Frame<'_>) {
+    let message = frame.contiguous();
+    let [l0, l1, l2, l3] = (message.len() as u32).to_be_bytes();
+    pack.reserve(PACKED_HEAD_LEN + message.len());
+    pack.extend_from_slice(&[u8::from(compressed), l0, l1, l2, l3]);
+    pack.extend_from_slice(message);
 }
 
 fn batch_len(batch: &Batch) -> usize {

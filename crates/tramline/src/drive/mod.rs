@@ -2,6 +2,7 @@
 //! connection's owner and everybody else.
 
 pub(crate) mod buffers;
+pub(crate) mod desk;
 pub(crate) mod driver;
 pub(crate) mod exchange;
 pub(crate) mod inbound;

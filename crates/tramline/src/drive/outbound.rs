@@ -65,15 +65,80 @@ struct Bulk {
     /// Complete pieces, in front of the tail.
     pieces: Vec<Bytes>,
     pieces_len: usize,
-    /// The length of the last long tail: the next is likely to be as long.
-    burst_len: usize,
+}
+
+/// Envelopes one after another, in memory that grows as bursts of messages want it.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    octets: Vec<u8>,
+    /// The length of the last long one: the next is likely to be as long.
+    burst_len: u32,
+}
+
+impl Tail {
+    pub(super) const fn new() -> Self {
+        Tail { octets: Vec::new(), burst_len: 0 }
+    }
+
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.octets.len()
+    }
+
+    /// Lets `encode` append one envelope. One that has long pieces is given back in pieces.
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
+    ) -> Result<Option<Vec<Bytes>>, Status> {
+        let start = self.octets.len();
+        let unused = self.octets.capacity() - start;
+        if unused == 0 || start >= BURST_LEN_MIN && unused < start / 8 {
+            self.reserve();
+        }
+        let mut splices = Splices::new();
+        let mut attempt = Attempt::begin(&mut self.octets);
+        encode(attempt.out(), &mut splices)?;
+        attempt.keep();
+        Ok(cut(&mut self.octets, start, splices))
+    }
+
+    /// A burst is likely to be as long as the last one, and to go on: to grow by small steps
+    /// costs a copy for each.
+    #[cold]
+    fn reserve(&mut self) {
+        let start = self.octets.len();
+        if start >= BURST_LEN_MIN {
+            self.octets.reserve((BURST_GROWTH * start).min(OUTBOUND_LEN_MAX.saturating_sub(start)));
+        } else if start == 0 {
+            self.octets.reserve(std::mem::take(&mut self.burst_len) as usize);
+        }
+    }
+
+    /// A long tail as one piece; a short one is copied, which costs less, and keeps its memory.
+    #[inline]
+    pub(crate) fn take_piece(&mut self) -> Option<Bytes> {
+        if self.octets.len() < TAIL_PIECE_LEN_MIN {
+            return None;
+        }
+        self.burst_len = (self.octets.len() + self.octets.len() / 8) as u32;
+        Some(std::mem::take(&mut self.octets).into())
+    }
+
+    /// It was copied; its memory stays for the next messages, unless it is much.
+    pub(crate) fn clear(&mut self) {
+        self.octets.clear();
+        self.octets.shrink_to(TAIL_KEPT_LEN_MAX);
+    }
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbound {
     bulk: Option<Box<Bulk>>,
-    /// Envelopes one after another.
-    pub(super) tail: Vec<u8>,
+    pub(super) tail: Tail,
     /// Octets that the engine still holds for this call.
     pub(super) engine_len: usize,
     /// Initial metadata of a response, until it is sent.
@@ -95,13 +160,14 @@ impl Outbound {
         self.bulk.as_ref().map_or(0, |bulk| bulk.pieces_len) + self.tail.len() + self.engine_len
     }
 
-    /// Room for one more message, however long it will be.
+    /// Room for one more message, however long it will be, beside `elsewhere_len` octets that are
+    /// not here.
     #[inline]
-    pub(super) fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<Result<(), Status>> {
+    pub(super) fn poll_ready(&mut self, cx: &Context<'_>, elsewhere_len: usize) -> Poll<Result<(), Status>> {
         if let Some(status) = &self.closed {
             return Poll::Ready(Err(status.clone()));
         }
-        if self.len() < OUTBOUND_LEN_MAX {
+        if self.len() + elsewhere_len < OUTBOUND_LEN_MAX {
             return Poll::Ready(Ok(()));
         }
         self.writers.add(cx.waker());
@@ -113,29 +179,21 @@ impl Outbound {
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
     ) -> Result<(), Status> {
-        if self.tail.capacity() == 0
-            && let Some(bulk) = &mut self.bulk
-        {
-            self.tail.reserve(std::mem::take(&mut bulk.burst_len));
-        }
-        let start = self.tail.len();
-        if start >= BURST_LEN_MIN && self.tail.capacity() - start < start / 8 {
-            // A burst: it is likely to go on, and to grow by small steps costs a copy for each.
-            self.tail.reserve((BURST_GROWTH * start).min(OUTBOUND_LEN_MAX.saturating_sub(start)));
-        }
-        let mut splices = Splices::new();
-        let mut attempt = Attempt::begin(&mut self.tail);
-        encode(attempt.out(), &mut splices)?;
-        attempt.keep();
-        if splices.is_empty() {
-            return Ok(());
-        }
-        if let Some(pieces) = cut(&mut self.tail, splices) {
-            let bulk = self.bulk.get_or_insert_default();
-            bulk.pieces_len += pieces.iter().map(Bytes::len).sum::<usize>();
-            bulk.pieces.extend(pieces);
+        if let Some(pieces) = self.tail.push(encode)? {
+            self.push_pieces(pieces);
         }
         Ok(())
+    }
+
+    /// Adds a message that is in pieces already.
+    pub(super) fn push_pieces(&mut self, pieces: Vec<Bytes>) {
+        let bulk = self.bulk.get_or_insert_default();
+        let tail = std::mem::take(&mut self.tail.octets);
+        let front = (!tail.is_empty()).then(|| tail.into());
+        for piece in front.into_iter().chain(pieces) {
+            bulk.pieces_len += piece.len();
+            bulk.pieces.push(piece);
+        }
     }
 
     pub(super) fn set_http_head(&mut self, head: HttpHead) {
@@ -148,36 +206,28 @@ impl Outbound {
 
     /// Whether pieces or tail wait for the owner.
     pub(super) fn is_empty(&self) -> bool {
-        self.tail.is_empty() && self.bulk.as_ref().is_none_or(|bulk| bulk.pieces.is_empty())
+        self.tail.octets.is_empty() && self.bulk.as_ref().is_none_or(|bulk| bulk.pieces.is_empty())
     }
 
     /// Room for one more message, and the message.
     pub(super) fn poll_push(
         &mut self,
         cx: &Context<'_>,
+        elsewhere_len: usize,
         encode: impl FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
     ) -> Poll<Result<(), Status>> {
-        ready!(self.poll_ready(cx))?;
+        ready!(self.poll_ready(cx, elsewhere_len))?;
         Poll::Ready(self.push(encode))
     }
 
-    /// The owner took all pieces. A long tail is one of them; a short one is copied, which
-    /// costs less, and keeps its memory.
+    /// The owner takes all pieces. A long tail is one of them.
     pub(super) fn take_pieces(&mut self) -> Vec<Bytes> {
-        if self.tail.len() >= TAIL_PIECE_LEN_MIN {
-            let bulk = self.bulk.get_or_insert_default();
-            bulk.burst_len = self.tail.len() + self.tail.len() / 8;
-            bulk.pieces.push(std::mem::take(&mut self.tail).into());
-        }
-        let Some(bulk) = &mut self.bulk else { return Vec::new() };
+        let last = self.tail.take_piece();
+        let Some(bulk) = &mut self.bulk else { return last.into_iter().collect() };
         bulk.pieces_len = 0;
-        std::mem::take(&mut bulk.pieces)
-    }
-
-    /// The owner copied the tail; its memory stays for the next messages, unless it is much.
-    pub(super) fn clear_tail(&mut self) {
-        self.tail.clear();
-        self.tail.shrink_to(TAIL_KEPT_LEN_MAX);
+        let mut pieces = std::mem::take(&mut bulk.pieces);
+        pieces.extend(last);
+        pieces
     }
 
     /// The engine holds `len` octets now; the producers that have room again
@@ -190,7 +240,7 @@ impl Outbound {
     /// Nothing more can be sent; what waits is dropped.
     pub(super) fn close(&mut self, status: Status) -> Writers {
         self.bulk = None;
-        self.tail = Vec::new();
+        self.tail = Tail::default();
         self.closed.get_or_insert(status);
         std::mem::take(&mut self.writers)
     }

@@ -56,7 +56,7 @@ impl Envelope {
         let mut octets = Vec::with_capacity((PREFIX_LEN + hint.min(SPLICE_LEN_MIN)).max(ENVELOPE_CAPACITY_MIN));
         let mut splices = Vec::new();
         encode_into(&mut octets, &mut splices, packing, |sink| codec.encode(message, sink))?;
-        Ok(Envelope { pieces: cut(&mut octets, splices), octets })
+        Ok(Envelope { pieces: cut(&mut octets, 0, splices), octets })
     }
 }
 
@@ -119,15 +119,21 @@ fn patch_prefix(out: &mut [u8], start: usize, compressed: bool, len: usize) -> R
     Ok(())
 }
 
-/// Cuts `octets` at the places of `splices` into pieces; `None` if there are none.
-pub(crate) fn cut(octets: &mut Vec<u8>, splices: Splices) -> Option<Vec<Bytes>> {
-    if splices.is_empty() {
-        return None;
-    }
-    let whole = Bytes::from(std::mem::take(octets));
+/// Takes what begins at `start` off `octets`, in pieces cut at the places of `splices`; `None`
+/// if there are none.
+#[inline]
+pub(crate) fn cut(octets: &mut Vec<u8>, start: usize, splices: Splices) -> Option<Vec<Bytes>> {
+    if splices.is_empty() { None } else { Some(cut_some(octets, start, splices)) }
+}
+
+#[inline(never)]
+fn cut_some(octets: &mut Vec<u8>, start: usize, splices: Splices) -> Vec<Bytes> {
+    let own = if start == 0 { std::mem::take(octets) } else { octets.split_off(start) };
+    let whole = Bytes::from(own);
     let mut pieces = Vec::with_capacity(splices.len() * 2 + 1);
     let mut taken = 0;
     for (at, piece) in splices {
+        let at = at - start;
         if at > taken {
             pieces.push(whole.slice(taken..at));
         }
@@ -137,7 +143,7 @@ pub(crate) fn cut(octets: &mut Vec<u8>, splices: Splices) -> Option<Vec<Bytes>> 
     if taken < whole.len() {
         pieces.push(whole.slice(taken..));
     }
-    Some(pieces)
+    pieces
 }
 
 /// Decodes one message, decompressing it first if its flag says so.

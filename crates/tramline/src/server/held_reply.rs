@@ -68,7 +68,7 @@ impl HeldReply {
 /// Long octets go as they are, unless most of their memory is empty.
 fn put(octets: &mut Vec<u8>, splices: Splices, sink: &mut Sink<'_>) {
     if octets.len() >= SPLICE_LEN_MIN.max(octets.capacity() / 2) {
-        let pieces = cut(octets, splices).unwrap_or_else(|| vec![std::mem::take(octets).into()]);
+        let pieces = cut(octets, 0, splices).unwrap_or_else(|| vec![std::mem::take(octets).into()]);
         return pieces.into_iter().for_each(|piece| sink.splice(piece));
     }
     let mut taken = 0;

@@ -36,4 +36,5 @@ mod server_tls;
 mod services;
 mod shutdown;
 mod streaming;
+mod turns;
 mod unary;

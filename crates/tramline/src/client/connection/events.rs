@@ -83,7 +83,7 @@ impl ClientSide {
             attempt.count.handle_message()?;
             let owed = attempt.owed_len - input.len();
             attempt.owed_len = input.len();
-            let consumed = exchange.push_message(message.compressed, message.frame, owed);
+            let (consumed, _) = exchange.push_message(message.compressed, message.frame, owed);
             engine.release_capacity(key, consumed);
         }
         if attempt.owed_len > 0 {

@@ -17,7 +17,9 @@ use tramline_call::{Encoding, EncodingSet, Metadata, MethodKind, Subtype};
 use tramline_h2::StreamKey;
 
 use super::{Letter, SlotPool};
+use crate::classify::Engine;
 use crate::context::CallContext;
+use crate::drive::desk::Turn;
 use crate::drive::exchange::Exchange;
 use crate::drive::mailbox::{CallWaker, Mailbox};
 use crate::drive::message_memory;
@@ -91,6 +93,8 @@ pub(super) struct Call {
     /// Octets of the message being assembled that are not released yet.
     pub(super) owed_len: u32,
     pub(super) head_sent: bool,
+    /// Its handler, here, waits for messages, and has read all that came.
+    pub(super) is_reader_waiting: bool,
     /// The request is not gRPC: its body has no envelopes, its response no trailers.
     pub(super) is_http: bool,
     /// The handler's, where handlers are counted; it goes where the handler goes.
@@ -113,6 +117,7 @@ impl Call {
             requests: MessageCount::of_requests(MethodKind::BidiStreaming),
             owed_len: 0,
             head_sent: false,
+            is_reader_waiting: false,
             is_http: false,
             place: None,
         }
@@ -135,7 +140,21 @@ impl Call {
         Some(Start { metadata: self.metadata.hand_on(), context, body })
     }
 
+    /// Whether its handler is here and waits for messages.
+    pub(super) fn is_reader_here(&self) -> bool {
+        self.is_reader_waiting && matches!(self.stage, Stage::Held(_))
+    }
+
+    /// Its handler's turn begins. What lies on the desk is for it if it `is_next`.
+    #[inline]
+    pub(super) fn begin_turn(&self, engine: &Engine, waker: &Waker, is_next: bool) -> Option<Turn> {
+        let exchange = self.exchange.as_ref()?;
+        let may_write = !self.is_http && engine.queued_len(self.key) == 0;
+        Turn::begin(exchange, waker, is_next, may_write)
+    }
+
     /// When it is over, at the latest.
+    #[inline]
     pub(super) fn deadline(&self) -> Option<Duration> {
         let context = self.context.as_ref().filter(|_| !matches!(self.stage, Stage::Leaving));
         context.and_then(|context| context.deadline())
@@ -153,6 +172,7 @@ impl Call {
         self.assembler.reset();
         self.owed_len = 0;
         self.head_sent = false;
+        self.is_reader_waiting = false;
         self.is_http = false;
         self.place = None;
     }

@@ -20,6 +20,7 @@ use super::reply::{DetachedReply, ReplyWriter, UnaryReply, Wire};
 use super::{Letter, ServerSide, Stage};
 use crate::classify::Engine;
 use crate::clock::Clock;
+use crate::drive::desk::Turn;
 use crate::drive::mailbox::Mailbox;
 use crate::drive::mailbox::WakeLetter;
 use crate::drive::scope::Scope;
@@ -88,15 +89,14 @@ impl ServerSide {
             return self.begin_elsewhere(engine, key, opening, placement);
         }
         let mut slot = slots.take(call.route).unwrap_or_else(|| route.slot());
-        if let Some(exchange) = &call.exchange {
-            exchange.hold_notices();
-        }
         let packing = shared.packing(call.accept);
         let Some(start) = call.start(opening, packing, shared.limits) else { return };
         let deadline = call.deadline();
+        let waker = waker.arm(key, mailbox);
+        let turn = call.begin_turn(engine, waker, false);
         let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
         let reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
-        let here = Here { route, budget, clock, deadline, waker: waker.arm(key, mailbox), reply };
+        let here = Here { route, budget, clock, deadline, waker, reply };
         let polled = here.poll(|cx, reply| slot.as_mut().start_and_poll(start, cx, reply));
         match polled {
             Poll::Ready(Ok(())) if call.exchange.is_none() => {
@@ -105,7 +105,7 @@ impl ServerSide {
             }
             polled => {
                 call.stage = Stage::Held(slot);
-                self.handle_polled(engine, key, polled);
+                self.handle_polled(engine, key, turn, polled);
             }
         }
     }
@@ -138,45 +138,48 @@ impl ServerSide {
         }
     }
 
-    /// Polls a handler in its place.
-    pub(super) fn poll_call(&mut self, engine: &mut Engine, key: StreamKey) {
-        let Some(call) = self.calls.get_mut(key) else { return };
-        let Some(route) = self.shared.routes.get(call.route) else { return };
+    /// Polls a handler in its place. False if it is not here, or has to wait.
+    pub(super) fn poll_call(&mut self, engine: &mut Engine, key: StreamKey) -> bool {
+        let ServerSide { calls, shared, budget, clock, mailbox, splices, next_turn, .. } = self;
+        let Some((call, waker)) = calls.get_with_waker(key) else { return false };
+        let Some(route) = shared.routes.get(call.route) else { return false };
         if !matches!(call.stage, Stage::Held(_)) {
-            return;
+            return false;
         }
         if route.placement(false) != Dispatch::Inline {
-            return self.detach(key, Dispatch::Spawn);
+            self.detach(key, Dispatch::Spawn);
+            return false;
         }
-        if self.budget.is_spent() {
+        if budget.is_spent() {
             // What the others wrote goes out first.
-            return self.mailbox.post(Letter::wake(key.index() as u32));
+            mailbox.post(Letter::wake(key.index() as u32));
+            return false;
         }
-        self.run(engine, key);
-    }
-
-    /// Polls a handler that is here.
-    fn run(&mut self, engine: &mut Engine, key: StreamKey) {
-        let ServerSide { calls, shared, budget, clock, mailbox, splices, .. } = self;
-        let Some((call, waker)) = calls.get_with_waker(key) else { return };
-        let Some(route) = shared.routes.get(call.route) else { return };
         let deadline = call.deadline();
-        let Stage::Held(slot) = &mut call.stage else { return };
-        if let Some(exchange) = &call.exchange {
-            exchange.hold_notices();
-        }
+        let waker = waker.arm(key, mailbox);
+        let turn = call.begin_turn(engine, waker, *next_turn == Some(key));
+        let Stage::Held(slot) = &mut call.stage else { return false };
         let packing = shared.packing(call.accept);
         let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
         let reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
-        let here = Here { route, budget, clock, deadline, waker: waker.arm(key, mailbox), reply };
+        let here = Here { route, budget, clock, deadline, waker, reply };
         let polled = here.poll(|cx, reply| slot.as_mut().poll(cx, reply));
-        self.handle_polled(engine, key, polled);
+        self.handle_polled(engine, key, turn, polled);
+        true
     }
 
-    fn handle_polled(&mut self, engine: &mut Engine, key: StreamKey, polled: Poll<Result<(), Status>>) {
-        match polled {
-            Poll::Pending => self.transfer(engine, key),
-            Poll::Ready(outcome) => self.finish(engine, key, outcome),
+    fn handle_polled(
+        &mut self,
+        engine: &mut Engine,
+        key: StreamKey,
+        turn: Option<Turn>,
+        polled: Poll<Result<(), Status>>,
+    ) {
+        let ended = turn.map_or(Ok(()), |turn| self.end_turn(engine, key, turn));
+        match (ended, polled) {
+            (Ok(()), Poll::Pending) => {}
+            (Ok(()), Poll::Ready(outcome)) => self.finish(engine, key, outcome),
+            (Err(status), _) => self.fail_call(engine, key, status),
         }
     }
 

@@ -17,6 +17,7 @@ use tramline_h2::{Event, Reason, StreamKey};
 use super::settings::ServerShared;
 use crate::classify::Engine;
 use crate::clock::Clock;
+use crate::drive::desk;
 use crate::drive::driver::{CloseReason, Side, Verdict};
 use crate::drive::exchange::{Notice, NoticeBoard};
 use crate::drive::mailbox::{Mailbox, WakeLetter};
@@ -78,7 +79,10 @@ pub(crate) struct ServerSide {
     calls: CallTable,
     slots: SlotPool,
     budget: PollBudget,
-    /// Streaming calls that got messages in this batch.
+    /// The streaming call whose handler has its turn next: it waits for what lies on the desk, or
+    /// came into its inbox.
+    next_turn: Option<StreamKey>,
+    /// Streaming calls that got messages in this batch, and are read elsewhere.
     touched: Vec<StreamKey>,
     /// Room for the long pieces of one message; empty between messages.
     splices: Splices,
@@ -104,6 +108,7 @@ impl ServerSide {
             repeated: None,
             calls: CallTable::default(),
             budget: PollBudget::default(),
+            next_turn: None,
             touched: Vec::new(),
             splices: Splices::new(),
             earliest_deadline: None,
@@ -144,6 +149,10 @@ impl Side for ServerSide {
 
     #[inline(always)]
     fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration) {
+        if self.next_turn.is_some() && !matches!(&event, Event::Data { stream, .. } if Some(*stream) == self.next_turn)
+        {
+            self.give_turn(engine);
+        }
         match event {
             Event::Headers { stream, end_stream, oversize } => {
                 self.handle_headers(engine, stream, end_stream, oversize, now);
@@ -172,14 +181,12 @@ impl Side for ServerSide {
     }
 
     fn handle_batch_end(&mut self, engine: &mut Engine, _now: Duration) {
-        if self.touched.is_empty() {
-            return;
+        self.give_turn(engine);
+        for key in self.touched.drain(..) {
+            if let Some(exchange) = self.calls.get_mut(key).and_then(|call| call.exchange.as_ref()) {
+                exchange.wake_reader();
+            }
         }
-        let mut touched = std::mem::take(&mut self.touched);
-        for call in touched.drain(..) {
-            self.serve_reader(engine, call);
-        }
-        self.touched = touched;
     }
 
     fn handle_deadlines(&mut self, engine: &mut Engine, now: Duration) {
@@ -204,6 +211,9 @@ impl Side for ServerSide {
     }
 
     fn handle_close(&mut self, reason: &CloseReason) {
+        if self.next_turn.take().is_some() {
+            desk::clear();
+        }
         log_close(&self.connection, reason, self.calls.len());
         let cancel_reason = match reason {
             CloseReason::Aborted => CancelReason::Shutdown,

@@ -94,7 +94,7 @@ impl<'a> ReplyWriter<'a> {
                 let mut octets = Vec::new();
                 let mut splices = Splices::new();
                 transfer::encode_into(&mut octets, &mut splices, packing, encode)?;
-                let pieces = cut(&mut octets, splices).unwrap_or_else(|| vec![Bytes::from(octets)]);
+                let pieces = cut(&mut octets, 0, splices).unwrap_or_else(|| vec![Bytes::from(octets)]);
                 **unary = Some(UnaryReply { metadata, trailers, pieces, encoding });
             }
             Target::Held(held) => {
@@ -157,7 +157,11 @@ impl Wire<'_> {
                 // An encoder that failed or panicked may have left some.
                 splices.clear();
                 encode(out, splices).map_err(Unsent::Failed)?;
-                if splices.is_empty() { Ok(()) } else { Err(Unsent::Pieces(split_off(out, start, splices))) }
+                if splices.is_empty() {
+                    return Ok(());
+                }
+                let pieces = cut(out, start, std::mem::take(splices));
+                pieces.map_or(Ok(()), |pieces| Err(Unsent::Pieces(pieces)))
             },
             |fields| write_trailers(None, trailers, &mut EngineFields(fields)),
         );
@@ -192,15 +196,6 @@ impl Wire<'_> {
         self.send_pieces(reply.pieces);
         self.send_end(&reply.trailers)
     }
-}
-
-/// Takes the message that begins at `start` off `out`, in pieces.
-#[inline(never)]
-fn split_off(out: &mut Vec<u8>, start: usize, splices: &mut Splices) -> Vec<Bytes> {
-    let mut octets = out.split_off(start);
-    let mut splices = std::mem::take(splices);
-    splices.iter_mut().for_each(|(at, _)| *at -= start);
-    cut(&mut octets, splices).unwrap_or_default()
 }
 
 impl ServerSide {

@@ -1,13 +1,51 @@
 //! Calls that stream: between their boxes and the engine.
 
-use tramline_call::Metadata;
+use std::convert::Infallible;
+
 use tramline_call::codec::Frame;
 use tramline_call::server_call::{check_section_len, write_head};
+use tramline_call::{Encoding, Metadata, Status, Subtype};
 use tramline_h2::StreamKey;
 
 use super::reply::write_http_head;
 use super::{ServerSide, Stage};
 use crate::classify::{Engine, EngineFields};
+use crate::context::CallContext;
+use crate::drive::desk::{self, Turn};
+use crate::drive::exchange::Exchange;
+use crate::drive::outbound::Tail;
+
+/// The messages of one DATA frame, on their way to whoever reads them.
+struct Delivery<'a> {
+    exchange: &'a Exchange,
+    /// They go on the desk: the reader has its turn next, and nothing else waits for it.
+    is_on_desk: bool,
+    /// Nothing lies on the desk yet that counts.
+    is_first: bool,
+    has_some: bool,
+    /// Octets that were read since the last time.
+    consumed: usize,
+    /// A reader waits elsewhere.
+    is_awaited: bool,
+}
+
+impl<'a> Delivery<'a> {
+    fn new(exchange: &'a Exchange, is_reader_here: bool, is_first: bool) -> Self {
+        let is_on_desk = is_reader_here && !exchange.has_arrived();
+        Delivery { exchange, is_on_desk, is_first, has_some: false, consumed: 0, is_awaited: false }
+    }
+
+    fn deliver(&mut self, compressed: bool, frame: Frame<'_>, owed: usize) {
+        self.has_some = true;
+        // Behind a message that has to go into the inbox, all have.
+        self.is_on_desk = self.is_on_desk && desk::put(std::mem::take(&mut self.is_first), compressed, &frame, owed);
+        if !self.is_on_desk {
+            let (consumed, is_awaited) = self.exchange.push_message(compressed, frame, owed);
+            self.consumed += consumed;
+            self.is_awaited |= is_awaited;
+        }
+    }
+}
 
 impl ServerSide {
     pub(super) fn handle_stream_data(&mut self, engine: &mut Engine, key: StreamKey, bytes: &[u8], end_stream: bool) {
@@ -15,14 +53,13 @@ impl ServerSide {
         let Some(exchange) = call.exchange.as_ref().filter(|_| !matches!(call.stage, Stage::Leaving)) else {
             return engine.release_capacity(key, bytes.len());
         };
-        let is_here = matches!(call.stage, Stage::Held(_));
+        let is_here = call.is_reader_here();
+        let mut delivery = Delivery::new(exchange, is_here, self.next_turn.is_none());
         if call.is_http {
-            let (consumed, is_awaited) = exchange.hand_message(false, Frame::Slice(bytes), bytes.len(), is_here);
-            engine.release_capacity(key, consumed);
-            return self.after_data(engine, key, is_awaited, end_stream);
+            delivery.deliver(false, Frame::Slice(bytes), bytes.len());
         }
-        let (mut input, mut consumed, mut is_awaited) = (bytes, 0, false);
-        call.owed_len += bytes.len() as u32;
+        let mut input = if call.is_http { &[][..] } else { bytes };
+        call.owed_len += input.len() as u32;
         let failure = loop {
             match call.assembler.next(&mut input, call.encoding, self.shared.limits.message_len_max) {
                 Ok(None) => break None,
@@ -33,38 +70,43 @@ impl ServerSide {
                     }
                     let owed = call.owed_len as usize - input.len();
                     call.owed_len = input.len() as u32;
-                    let (read, waits) = exchange.hand_message(message.compressed, message.frame, owed, is_here);
-                    consumed += read;
-                    is_awaited |= waits;
+                    delivery.deliver(message.compressed, message.frame, owed);
                 }
             }
         };
+        let Delivery { consumed, is_awaited, has_some, .. } = delivery;
+        if is_here && has_some {
+            self.next_turn = Some(key);
+        } else if is_awaited && self.touched.last() != Some(&key) {
+            self.touched.push(key);
+        }
         if call.owed_len > 0 {
             self.give_window(engine, key);
         }
-        engine.release_capacity(key, consumed);
+        if consumed > 0 {
+            engine.release_capacity(key, consumed);
+        }
         if let Some(status) = failure {
             return self.fail_call(engine, key, status);
-        }
-        self.after_data(engine, key, is_awaited, end_stream);
-    }
-
-    /// A handler that waited for data goes on at the end of the batch.
-    fn after_data(&mut self, engine: &mut Engine, key: StreamKey, is_awaited: bool, end_stream: bool) {
-        if is_awaited && self.touched.last() != Some(&key) {
-            self.touched.push(key);
         }
         if end_stream {
             self.handle_request_end(engine, key);
         }
     }
 
-    /// Lets a handler that waited for messages go on: here, if it is here.
-    pub(super) fn serve_reader(&mut self, engine: &mut Engine, key: StreamKey) {
-        let Some(call) = self.calls.get_mut(key) else { return };
-        match &call.exchange {
-            Some(exchange) if !matches!(call.stage, Stage::Held(_)) => exchange.wake_reader(),
-            _ => self.poll_call(engine, key),
+    /// The handler that waits for what came has its turn.
+    #[inline(never)]
+    pub(super) fn give_turn(&mut self, engine: &mut Engine) {
+        if let Some(key) = self.next_turn {
+            let had_turn = self.poll_call(engine, key);
+            self.next_turn = None;
+            // It may have moved to another task, or be late.
+            if !had_turn
+                && let Some((pack, owed)) = desk::unread()
+                && let Some(exchange) = self.calls.get_mut(key).and_then(|call| call.exchange.as_ref())
+            {
+                exchange.put_back(pack, owed);
+            }
         }
     }
 
@@ -72,10 +114,46 @@ impl ServerSide {
     pub(super) fn end_stream_input(&mut self, key: StreamKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some(exchange) = &call.exchange else { return };
-        let is_here = matches!(call.stage, Stage::Held(_));
-        if exchange.finish_inbound_of(Ok(Metadata::new()), is_here) {
-            self.touched.push(key);
+        exchange.finish_inbound(Ok(Metadata::new()));
+        if call.is_reader_here() && self.next_turn.is_none() {
+            desk::clear();
+            self.next_turn = Some(key);
         }
+    }
+
+    /// What a handler left when its turn ended: messages go to the engine, octets that were read
+    /// back to the window.
+    pub(super) fn end_turn(&mut self, engine: &mut Engine, key: StreamKey, turn: Turn) -> Result<(), Status> {
+        let Some(call) = self.calls.get_mut(key) else { return Ok(()) };
+        let Some(exchange) = &call.exchange else { return Ok(()) };
+        let mut head = StreamHead::new(call.subtype, &mut call.head_sent, call.context.as_deref());
+        let encoding = self.shared.response_encoding(call.accept);
+        let mut sent = None;
+        let left = turn.end(exchange, |written| {
+            let metadata = if *head.is_sent { None } else { exchange.take_head() };
+            let outcome = metadata.map_or(Ok(()), |metadata| head.send(engine, key, metadata, encoding));
+            if outcome.is_ok() {
+                send_written(engine, key, written);
+            }
+            written.clear();
+            sent = Some(outcome);
+        });
+        call.is_reader_waiting = left.is_reader_waiting;
+        if left.consumed > 0 {
+            engine.release_capacity(key, left.consumed);
+        }
+        if let Some(sent) = sent {
+            sent?;
+            let queued_len = engine.queued_len(key);
+            if queued_len > 0 || left.is_crowded {
+                engine.poll_backpressure(key);
+                exchange.set_engine_len(queued_len);
+            }
+        }
+        if left.has_boxed {
+            self.transfer(engine, key);
+        }
+        Ok(())
     }
 
     /// Takes what waits in a call's outbox to the engine, unless that has enough.
@@ -89,24 +167,18 @@ impl ServerSide {
     pub(super) fn transfer_all(&mut self, engine: &mut Engine, key: StreamKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some(exchange) = &call.exchange else { return };
-        let subtype = call.subtype;
+        let mut head = StreamHead::new(call.subtype, &mut call.head_sent, call.context.as_deref());
+        let is_http = call.is_http;
         let encoding = self.shared.response_encoding(call.accept);
         let mut outcome = Ok(());
         // A stream that the client reset takes nothing more; its reset is an event of its own.
         exchange.take_outgoing(|outgoing| {
-            call.head_sent |= outgoing.head.is_some();
-            if let Some(mut metadata) = outgoing.head.filter(|_| !call.is_http) {
-                if let Some(head) = call.context.as_ref().and_then(|context| context.take_head()) {
-                    metadata.merge(&head);
-                }
-                outcome = check_section_len(&metadata, engine.peer_header_list_len_max());
-                if outcome.is_err() {
-                    call.head_sent = false;
-                    return ((), engine.queued_len(key));
-                }
-                let _ = engine.send_headers(key, false, |fields| {
-                    write_head(subtype, &metadata, encoding, &mut EngineFields(fields));
-                });
+            match outgoing.head {
+                Some(metadata) if !is_http => outcome = head.send(engine, key, metadata, encoding),
+                metadata => *head.is_sent |= metadata.is_some(),
+            }
+            if outcome.is_err() {
+                return ((), engine.queued_len(key));
             }
             if let Some(head) = outgoing.http_head {
                 let _ = engine.send_headers(key, false, |fields| write_http_head(fields, &head));
@@ -115,10 +187,7 @@ impl ServerSide {
                 let _ = engine.send_data(key, piece, false);
             }
             if !outgoing.tail.is_empty() {
-                let _ = engine.send_with(key, false, |out| {
-                    out.extend_from_slice(outgoing.tail);
-                    Ok::<(), std::convert::Infallible>(())
-                });
+                send_copy(engine, key, outgoing.tail);
             }
             engine.poll_backpressure(key);
             ((), engine.queued_len(key))
@@ -139,4 +208,54 @@ impl ServerSide {
         }
         engine.release_capacity(key, granted);
     }
+}
+
+/// The head of a response that goes on as a stream.
+struct StreamHead<'a> {
+    subtype: Subtype,
+    is_sent: &'a mut bool,
+    context: Option<&'a CallContext>,
+}
+
+impl<'a> StreamHead<'a> {
+    fn new(subtype: Subtype, is_sent: &'a mut bool, context: Option<&'a CallContext>) -> Self {
+        StreamHead { subtype, is_sent, context }
+    }
+
+    fn send(
+        &mut self,
+        engine: &mut Engine,
+        key: StreamKey,
+        mut metadata: Metadata,
+        encoding: Option<Encoding>,
+    ) -> Result<(), Status> {
+        if let Some(head) = self.context.and_then(CallContext::take_head) {
+            metadata.merge(&head);
+        }
+        check_section_len(&metadata, engine.peer_header_list_len_max())?;
+        *self.is_sent = true;
+        let _ = engine.send_headers(key, false, |fields| {
+            write_head(self.subtype, &metadata, encoding, &mut EngineFields(fields));
+        });
+        Ok(())
+    }
+}
+
+// A stream that the client reset takes nothing more; its reset is an event of its own.
+
+/// A long tail is handed over, a short one copied.
+fn send_written(engine: &mut Engine, key: StreamKey, written: &mut Tail) {
+    match written.take_piece() {
+        Some(piece) => {
+            let _ = engine.send_data(key, piece, false);
+        }
+        None => send_copy(engine, key, written.octets()),
+    }
+}
+
+fn send_copy(engine: &mut Engine, key: StreamKey, octets: &[u8]) {
+    let _ = engine.send_with(key, false, |out| {
+        out.extend_from_slice(octets);
+        Ok::<(), Infallible>(())
+    });
 }
