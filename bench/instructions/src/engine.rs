@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use tramline_h2::hpack::{Classified, Classifier};
+use tramline_h2::hpack::{Classified, Classifier, GroupKey};
 use tramline_h2::{Config, Connection, Event, FieldWriter, Indexing, Role, StreamKey};
 
 use crate::{Run, Scenario};
@@ -168,6 +168,8 @@ const PATHS: [&[u8]; 5] = [
     b"/greeter.Greeter/SayHello",
 ];
 
+const AUTHORITY: &[u8] = b"localhost:50051";
+const USER_AGENT: &[u8] = b"grpc-rust-tramline/0.1.0";
 const TIMEOUTS: [&[u8]; 7] = [b"99998u", b"99871u", b"99543u", b"98765u", b"99012u", b"97531u", b"99999u"];
 
 /// Opens the calls of one round.
@@ -180,18 +182,30 @@ fn call(client: &mut Engine, shape: Shape, number: &mut usize) {
     }
 }
 
+/// As a call layer writes it: what a method's calls have in common as groups, and what is the
+/// call's own between and behind them.
 fn write_request(fields: &mut FieldWriter<'_>, heads: Heads, number: usize) {
     let path = if heads == Heads::Mixed { PATHS[number % PATHS.len()] } else { PATHS[0] };
-    fields.field(b":method", b"POST", Indexing::Incremental);
-    fields.field(b":scheme", b"http", Indexing::Incremental);
-    fields.field(b":path", path, Indexing::Incremental);
-    fields.field(b":authority", b"localhost:50051", Indexing::Incremental);
-    fields.field(b"content-type", b"application/grpc", Indexing::Incremental);
-    fields.field(b"user-agent", b"grpc-rust-tramline/0.1.0", Indexing::Incremental);
-    fields.field(b"te", b"trailers", Indexing::Incremental);
+    let target = GroupKey { place: 0, kind: 0, texts: [path, AUTHORITY] };
+    if let Some(group) = fields.begin_group(&target) {
+        fields.field(b":method", b"POST", Indexing::Incremental);
+        fields.field(b":scheme", b"http", Indexing::Incremental);
+        fields.field(b":path", path, Indexing::Incremental);
+        fields.field(b":authority", AUTHORITY, Indexing::Incremental);
+        fields.end_group(&target, group);
+    }
+    if heads == Heads::Mixed {
+        fields.field(b"grpc-timeout", TIMEOUTS[number % TIMEOUTS.len()], Indexing::None);
+    }
+    let format = GroupKey { place: 1, kind: 0, texts: [b"", USER_AGENT] };
+    if let Some(group) = fields.begin_group(&format) {
+        fields.field(b"te", b"trailers", Indexing::Incremental);
+        fields.field(b"content-type", b"application/grpc", Indexing::Incremental);
+        fields.field(b"user-agent", USER_AGENT, Indexing::Incremental);
+        fields.end_group(&format, group);
+    }
     match heads {
-        Heads::Repeated => {}
-        Heads::Mixed => fields.field(b"grpc-timeout", TIMEOUTS[number % TIMEOUTS.len()], Indexing::None),
+        Heads::Repeated | Heads::Mixed => {}
         Heads::Metadata => {
             fields.field(b"authorization", b"Bearer 9c1f6a0e7d3b4c58", Indexing::Incremental);
             fields.field(b"x-tenant", b"tramline-benchmark", Indexing::Incremental);
@@ -247,8 +261,12 @@ fn serve(server: &mut Engine, requests: &[u8], shape: Shape, flush: &mut impl Fn
 
 fn answer(server: &mut Engine, stream: StreamKey, shape: Shape, flush: &mut impl FnMut(&mut Engine)) {
     let head = server.send_headers(stream, false, |fields| {
-        fields.field(b":status", b"200", Indexing::Incremental);
-        fields.field(b"content-type", b"application/grpc", Indexing::Incremental);
+        let key = GroupKey { place: 0, kind: 200, texts: [b"", b""] };
+        if let Some(group) = fields.begin_group(&key) {
+            fields.field(b":status", b"200", Indexing::Incremental);
+            fields.field(b"content-type", b"application/grpc", Indexing::Incremental);
+            fields.end_group(&key, group);
+        }
     });
     for _ in 0..shape.reply_count {
         assert!(send_message(server, stream, shape.reply_len, false));

@@ -58,37 +58,54 @@ pub struct RequestParts<'a> {
     pub metadata: &'a Metadata,
 }
 
+/// The groups of fields that a request's head has.
+const TARGET_PLACE: usize = 0;
+const FORMAT_PLACE: usize = 1;
+
 /// Writes a request's head, in the order that the gRPC document gives.
 pub fn write_request(parts: &RequestParts<'_>, sink: &mut impl FieldSink) {
-    sink.field(b":method", b"POST", FieldReuse::Repeated);
-    let scheme: &[u8] = match parts.scheme {
-        Scheme::Http => b"http",
-        Scheme::Https => b"https",
-    };
-    sink.field(b":scheme", scheme, FieldReuse::Repeated);
-    sink.field(b":path", parts.path.as_bytes(), FieldReuse::Repeated);
-    sink.field(b":authority", parts.authority.as_bytes(), FieldReuse::Repeated);
+    write_target(parts, sink);
     // Without the header the call would have no deadline at all.
     let timeout = parts.timeout.map(|timeout| timeout.max(Duration::from_nanos(1)));
     if let Some(timeout) = timeout.and_then(timeout::encode) {
         sink.field(b"grpc-timeout", timeout.as_bytes(), FieldReuse::Unique);
     }
-    sink.field(b"te", b"trailers", FieldReuse::Repeated);
-    write_content_type(parts.subtype, sink);
-    if parts.encoding != Encoding::Identity {
-        sink.field(b"grpc-encoding", parts.encoding.name().as_bytes(), FieldReuse::Repeated);
-    }
-    if parts.accept != EncodingSet::IDENTITY {
-        sink.field(b"grpc-accept-encoding", parts.accept.list_octets(), FieldReuse::Repeated);
-    }
-    sink.field(b"user-agent", parts.user_agent.as_bytes(), FieldReuse::Repeated);
+    write_format(parts, sink);
     parts.metadata.write_to(sink);
 }
 
-/// Protobuf goes without a name: every server takes it for the default.
-fn write_content_type(subtype: Subtype, sink: &mut impl FieldSink) {
-    let subtype = if subtype.as_bytes() == b"proto" { Subtype::NONE } else { subtype };
-    subtype.with_content_type(|value| sink.field(b"content-type", value, FieldReuse::Repeated));
+/// Whom the request is for.
+fn write_target(parts: &RequestParts<'_>, sink: &mut impl FieldSink) {
+    let texts = [parts.path.as_bytes(), parts.authority.as_bytes()];
+    sink.group(TARGET_PLACE, parts.scheme as u64, texts, |sink| {
+        sink.field(b":method", b"POST", FieldReuse::Repeated);
+        let scheme: &[u8] = match parts.scheme {
+            Scheme::Http => b"http",
+            Scheme::Https => b"https",
+        };
+        sink.field(b":scheme", scheme, FieldReuse::Repeated);
+        sink.field(b":path", parts.path.as_bytes(), FieldReuse::Repeated);
+        sink.field(b":authority", parts.authority.as_bytes(), FieldReuse::Repeated);
+    });
+}
+
+/// How its messages are written, and those of the response may be.
+fn write_format(parts: &RequestParts<'_>, sink: &mut impl FieldSink) {
+    // Protobuf goes without a name: every server takes it for the default.
+    let subtype = if parts.subtype.as_bytes() == b"proto" { Subtype::NONE } else { parts.subtype };
+    let texts = [subtype.as_bytes(), parts.user_agent.as_bytes()];
+    let encodings = (parts.encoding as u64) << 8 | u64::from(parts.accept.bits());
+    sink.group(FORMAT_PLACE, encodings, texts, |sink| {
+        sink.field(b"te", b"trailers", FieldReuse::Repeated);
+        subtype.with_content_type(|value| sink.field(b"content-type", value, FieldReuse::Repeated));
+        if parts.encoding != Encoding::Identity {
+            sink.field(b"grpc-encoding", parts.encoding.name().as_bytes(), FieldReuse::Repeated);
+        }
+        if parts.accept != EncodingSet::IDENTITY {
+            sink.field(b"grpc-accept-encoding", parts.accept.list_octets(), FieldReuse::Repeated);
+        }
+        sink.field(b"user-agent", parts.user_agent.as_bytes(), FieldReuse::Repeated);
+    });
 }
 
 /// A response's first fields, read.

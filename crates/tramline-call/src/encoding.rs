@@ -85,6 +85,11 @@ impl EncodingSet {
         list.split(|&octet| octet == b',').filter_map(|name| Encoding::from_name(name.trim_ascii())).collect()
     }
 
+    /// The set as a number, which is another for each set.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether `encoding` is in the set.
     #[must_use]
     pub const fn contains(self, encoding: Encoding) -> bool {

@@ -90,6 +90,18 @@ pub enum FieldReuse {
 pub trait FieldSink {
     /// Takes one field.
     fn field(&mut self, name: &[u8], value: &[u8], reuse: FieldReuse);
+
+    /// Takes the fields that `write` writes, none of which is secret. They depend on `place`,
+    /// which of its section's groups it is, `kind` and `texts` alone, so that a sink that had
+    /// them before need not ask again.
+    #[inline(always)]
+    fn group(&mut self, place: usize, kind: u64, texts: [&[u8]; 2], write: impl FnOnce(&mut Self))
+    where
+        Self: Sized,
+    {
+        let _ = (place, kind, texts);
+        write(self);
+    }
 }
 
 /// Gives meaning to a field. `route` finds the method of exactly this path.

@@ -437,7 +437,7 @@ fn unreadable(name: &[u8]) -> Rejection {
 /// are marked as compressed will be.
 #[inline(always)]
 pub fn write_head(subtype: Subtype, metadata: &Metadata, encoding: Option<Encoding>, sink: &mut impl FieldSink) {
-    write_status_line(200, subtype, sink);
+    sink.group(0, 200, [subtype.as_bytes(), b""], |sink| write_status_line(200, subtype, sink));
     if let Some(encoding) = encoding {
         sink.field(b"grpc-encoding", encoding.name().as_bytes(), FieldReuse::Repeated);
     }

@@ -52,7 +52,7 @@ mod store;
 mod stream;
 mod timer;
 
-pub use connection::{Accounts, Config, Connection, FieldWriter, OpenError, Role, SendError, StreamClosed};
+pub use connection::{Accounts, Config, Connection, FieldWriter, GroupStart, OpenError, Role, SendError, StreamClosed};
 pub use error::{ConnectionError, ErrorKind, Initiator, Reason};
 pub use event::{Event, StreamKey};
 pub use hpack::Indexing;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tramline_call::field::{FieldReuse, FieldSink, FieldToken, classify, classify_again};
-use tramline_h2::hpack::{Classified, Classifier};
+use tramline_h2::hpack::{Classified, Classifier, GroupKey};
 use tramline_h2::{Connection, FieldWriter, Indexing};
 
 use crate::server::settings::ServerShared;
@@ -56,5 +56,14 @@ impl FieldSink for EngineFields<'_, '_> {
             FieldReuse::Secret => Indexing::Never,
         };
         self.0.field(name, value, indexing);
+    }
+
+    #[inline(always)]
+    fn group(&mut self, place: usize, kind: u64, texts: [&[u8]; 2], write: impl FnOnce(&mut Self)) {
+        let key = GroupKey { place, kind, texts };
+        if let Some(group) = self.0.begin_group(&key) {
+            write(self);
+            self.0.end_group(&key, group);
+        }
     }
 }

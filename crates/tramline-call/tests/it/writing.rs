@@ -1,10 +1,11 @@
 //! What goes out, field by field.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tramline_call::client_call::{RequestParts, Scheme, user_agent, write_request};
 use tramline_call::server_call::{RejectedCall, write_head, write_http_status, write_rejection, write_trailers};
-use tramline_call::{Code, Encoding, EncodingSet, FieldReuse, Metadata, Path, Status, Subtype};
+use tramline_call::{Code, Encoding, EncodingSet, FieldReuse, FieldSink, Metadata, Path, Status, Subtype};
 
 use crate::wire::Recorder;
 
@@ -196,4 +197,61 @@ fn a_forwarded_user_agent_does_not_become_a_second_one() {
     let forwarded = head.metadata().clone();
     let recorder = Recorder::of(|sink| write_head(Subtype::NONE, &forwarded, None, sink));
     assert_eq!(recorder.lines()[2..], ["x-a: 1"]);
+}
+
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+type Key = (usize, u64, [Vec<u8>; 2]);
+
+/// Groups by their keys.
+#[derive(Default)]
+struct Groups {
+    known: BTreeMap<Key, Fields>,
+    open: Option<Fields>,
+}
+
+impl FieldSink for Groups {
+    fn field(&mut self, name: &[u8], value: &[u8], reuse: FieldReuse) {
+        if let Some(open) = &mut self.open {
+            assert_eq!(reuse, FieldReuse::Repeated);
+            open.push((name.to_vec(), value.to_vec()));
+        }
+    }
+
+    fn group(&mut self, place: usize, kind: u64, texts: [&[u8]; 2], write: impl FnOnce(&mut Self)) {
+        self.open = Some(Vec::new());
+        write(self);
+        let fields = self.open.take().unwrap();
+        let before = self.known.entry((place, kind, texts.map(<[u8]>::to_vec))).or_insert_with(|| fields.clone());
+        assert_eq!(*before, fields);
+    }
+}
+
+#[test]
+fn groups_with_the_same_key_have_the_same_fields() {
+    let texts = ["/a.B/C", "/a.B/CD", ""];
+    let subtypes = ["", "proto", "json", "cbor"].map(Subtype::from_static);
+    let encodings = [Encoding::Identity, Encoding::Gzip, Encoding::Br];
+    let sets = [b"identity".as_slice(), b"gzip", b"br,zstd"].map(EncodingSet::from_list);
+    let (mut requests, mut responses) = (Groups::default(), Groups::default());
+    let metadata = metadata(&[("a", "b")]);
+    for number in 0..2 * 3 * 2 * 2 * 3 * 3 * 3 * 4 {
+        let mut rest = number;
+        let mut below = |end: usize| (rest % end, rest /= end).0;
+        let parts = RequestParts {
+            path: &Path::from_static(texts[below(2)]),
+            authority: texts[below(3)],
+            scheme: [Scheme::Http, Scheme::Https][below(2)],
+            timeout: [None, Some(Duration::from_secs(1))][below(2)],
+            encoding: encodings[below(3)],
+            accept: sets[below(3)],
+            user_agent: texts[below(3)],
+            subtype: subtypes[below(4)],
+            metadata: &metadata,
+        };
+        write_request(&parts, &mut requests);
+        write_head(parts.subtype, &metadata, Some(parts.encoding), &mut responses);
+    }
+    // `proto` goes without a name in requests.
+    assert_eq!(requests.known.len(), 2 * 3 * 2 + 3 * 3 * 3 * 3);
+    assert_eq!(responses.known.len(), 4);
 }

@@ -308,6 +308,7 @@ impl<C: Classifier> Connection<C> {
     /// Gives back the memory that only a busy connection needs.
     fn release_memory(&mut self) {
         self.sections.shrink();
+        self.encoder.shrink();
         self.store.shrink();
         self.schedule.shrink();
         self.pending.shrink_to_fit();

@@ -16,7 +16,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-pub use field_writer::FieldWriter;
+pub use field_writer::{FieldWriter, GroupStart};
 pub use send::{OpenError, SendError, StreamClosed};
 
 use crate::bdp::Estimator;

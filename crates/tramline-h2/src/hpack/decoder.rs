@@ -209,6 +209,7 @@ impl<C: Classifier> Decoder<C> {
     }
 
     /// Takes a block that was recognised as like the last section in `out`.
+    #[inline(always)]
     fn decode_alike(&mut self, block: &[u8], out: &mut FieldBlock<C::Token>) -> Result<(), HpackError> {
         // A section without literals has all that it had.
         let Some(mut book) = out.pattern.take_book() else {
@@ -305,7 +306,7 @@ impl<C: Classifier> Decoder<C> {
 
     /// The value of a literal that is not what it was, or that is inserted again: the kind of
     /// the field, and its length.
-    #[inline]
+    #[inline(always)]
     fn take_value(
         &mut self,
         block: &[u8],

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::group::{GroupKey, Groups};
 use super::index::Index;
 use super::memo::{Looks, Memo, Reference};
 use super::ring::{Entry, Ring};
@@ -9,7 +10,7 @@ use super::static_table::{self, STATIC_TABLE};
 use super::{ENTRY_OVERHEAD_LEN, huffman, integer};
 
 /// Strings shorter than this are sent as they are: on them Huffman costs more time
-/// than the octets that it saves.
+/// than the octets that it saves. Their length is one octet.
 const HUFFMAN_LEN_MIN: usize = 64;
 
 /// How a field is represented.
@@ -46,6 +47,8 @@ pub struct Encoder {
     names: Index,
     /// The fields that followed each other in earlier sections: what is likely next.
     memo: Memo,
+    /// Fields that go out together.
+    groups: Groups,
     /// What we use at most, whatever the peer allows.
     table_size_cap: usize,
     /// The lowest limit since the last block, and whether the limit changed.
@@ -61,6 +64,7 @@ impl Encoder {
             fields: Index::default(),
             names: Index::default(),
             memo: Memo::default(),
+            groups: Groups::default(),
             table_size_cap,
             lowest_size: None,
         };
@@ -104,14 +108,38 @@ impl Encoder {
     /// them is then a constant too.
     #[inline(always)]
     pub fn encode(&mut self, name: &[u8], value: &[u8], indexing: Indexing, out: &mut Vec<u8>) {
+        match indexing {
+            Indexing::Incremental => self.encode_incremental(name, value, out),
+            Indexing::None => encode_unkept(name, value, 0, out),
+            Indexing::Never => encode_unkept(name, value, 0x10, out),
+        }
+    }
+
+    #[inline(always)]
+    fn encode_incremental(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let looks = Looks::of(name, value);
-        if indexing == Indexing::Incremental
-            && let Some(index) = self.find_expected(&looks, name, value)
-        {
+        if let Some(index) = self.find_expected(&looks, name, value) {
             self.memo.follow();
             return encode_index(index, out);
         }
-        self.encode_unexpected(&Wanted { name, value, looks }, indexing, out);
+        self.encode_unexpected(&Wanted { name, value, looks }, out);
+    }
+
+    /// Appends the fields of the group with this key, if all of them are in the table. False if
+    /// they are to be encoded, which [`keep_group`](Self::keep_group) is to be told then.
+    #[inline(always)]
+    pub fn encode_group(&mut self, key: &GroupKey<'_>, out: &mut Vec<u8>) -> bool {
+        self.groups.write(key, &self.table, out)
+    }
+
+    /// The group with this key was encoded as `octets`.
+    pub fn keep_group(&mut self, key: &GroupKey<'_>, octets: &[u8]) {
+        self.groups.keep(key, octets, &self.table);
+    }
+
+    /// Gives back the memory that only a busy connection needs.
+    pub(crate) fn shrink(&mut self) {
+        self.groups.clear();
     }
 
     /// The index of this field, if it is the one that followed last time.
@@ -143,18 +171,7 @@ impl Encoder {
 
     /// A field that is not the one expected: it is looked up, and expected from then on.
     #[inline(never)]
-    fn encode_unexpected(&mut self, wanted: &Wanted<'_>, indexing: Indexing, out: &mut Vec<u8>) {
-        if indexing == Indexing::Incremental {
-            return self.encode_found(wanted, out);
-        }
-        let first = if indexing == Indexing::Never { 0x10 } else { 0 };
-        match static_table::find(wanted.name, wanted.value) {
-            Some(index) => encode_index(index, out),
-            None => encode_literal(static_table::find_name(wanted.name), wanted.name, wanted.value, 4, first, out),
-        }
-    }
-
-    fn encode_found(&mut self, wanted: &Wanted<'_>, out: &mut Vec<u8>) {
+    fn encode_unexpected(&mut self, wanted: &Wanted<'_>, out: &mut Vec<u8>) {
         let (name, value) = (wanted.name, wanted.value);
         let remembered = self.memo.find(&wanted.looks, |reference| {
             if !wanted.looks.say_all() && !self.is_same_within(reference, name, value) {
@@ -227,7 +244,18 @@ fn encode_long_index(index: usize, out: &mut Vec<u8>) {
     integer::encode(index, 7, 0x80, out);
 }
 
+/// A field that is not kept. `first` has the bits of RFC 7541 §6.2.2 or §6.2.3.
 #[inline(never)]
+fn encode_unkept(name: &[u8], value: &[u8], first: u8, out: &mut Vec<u8>) {
+    if name.first() == Some(&b':')
+        && let Some(index) = static_table::find(name, value)
+    {
+        return encode_index(index, out);
+    }
+    encode_literal(static_table::find_name(name), name, value, 4, first, out);
+}
+
+#[inline(always)]
 fn encode_literal(index: Option<usize>, name: &[u8], value: &[u8], prefix_bits: u32, first: u8, out: &mut Vec<u8>) {
     integer::encode(index.unwrap_or(0), prefix_bits, first, out);
     if index.is_none() {
@@ -236,14 +264,22 @@ fn encode_literal(index: Option<usize>, name: &[u8], value: &[u8], prefix_bits: 
     encode_string(value, out);
 }
 
+#[inline(always)]
 fn encode_string(octets: &[u8], out: &mut Vec<u8>) {
     if octets.len() >= HUFFMAN_LEN_MIN {
-        let len = huffman::encoded_len(octets);
-        if len < octets.len() {
-            integer::encode(len, 7, 0x80, out);
-            huffman::encode(octets, out);
-            return;
-        }
+        return encode_long_string(octets, out);
+    }
+    out.push(octets.len() as u8);
+    out.extend_from_slice(octets);
+}
+
+#[inline(never)]
+fn encode_long_string(octets: &[u8], out: &mut Vec<u8>) {
+    let len = huffman::encoded_len(octets);
+    if len < octets.len() {
+        integer::encode(len, 7, 0x80, out);
+        huffman::encode(octets, out);
+        return;
     }
     integer::encode(octets.len(), 7, 0, out);
     out.extend_from_slice(octets);

@@ -193,16 +193,31 @@ static NAME_OCTETS: [bool; 256] = {
     table
 };
 
-/// Eight octets at a time; the rest, and eight among which one may be wrong, one by one.
+/// Eight octets at a time, among which those of a short rest are twice; eight among which one
+/// may be wrong one by one.
+#[inline]
 fn is_value(value: &[u8]) -> bool {
     let (chunks, rest) = value.as_chunks::<8>();
-    let is_good = |chunk: &[u8; 8]| {
-        let octets = u64::from_ne_bytes(*chunk);
-        // Octets below 0x10 borrow from their high bit; what follows one may look wrong, too.
-        let low = octets.wrapping_sub(0x1010_1010_1010_1010) & !octets & 0x8080_8080_8080_8080;
-        low == 0 || chunk.iter().all(|&octet| is_value_octet(octet))
-    };
-    chunks.iter().all(is_good) && rest.iter().all(|&octet| is_value_octet(octet))
+    chunks.iter().all(is_good) && is_rest_of_value(value, rest)
+}
+
+#[inline]
+fn is_rest_of_value(value: &[u8], rest: &[u8]) -> bool {
+    if let (Some(front), Some(back)) = (value.first_chunk::<4>(), value.last_chunk::<4>())
+        && value.len() < 8
+    {
+        let octets = u64::from(u32::from_ne_bytes(*front)) << 32 | u64::from(u32::from_ne_bytes(*back));
+        return is_good(&octets.to_ne_bytes());
+    }
+    rest.iter().all(|&octet| is_value_octet(octet))
+}
+
+#[inline(always)]
+fn is_good(chunk: &[u8; 8]) -> bool {
+    let octets = u64::from_ne_bytes(*chunk);
+    // Octets below 0x10 borrow from their high bit; what follows one may look wrong, too.
+    let low = octets.wrapping_sub(0x1010_1010_1010_1010) & !octets & 0x8080_8080_8080_8080;
+    low == 0 || chunk.iter().all(|&octet| is_value_octet(octet))
 }
 
 /// RFC 9113 §8.2.1: no NUL, CR or LF.

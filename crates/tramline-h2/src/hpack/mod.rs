@@ -4,6 +4,7 @@ mod block;
 mod decoder;
 mod encoder;
 mod field;
+mod group;
 mod huffman;
 mod index;
 mod integer;
@@ -18,6 +19,7 @@ pub use decoder::{BlockLimits, Decoder, HpackError};
 pub use encoder::{Encoder, Indexing};
 pub(crate) use field::section;
 pub use field::{Classified, Classifier, FieldKind, Opaque};
+pub use group::GroupKey;
 
 /// What an entry costs beyond its octets (RFC 7541 §4.1, RFC 9113 §6.5.2).
 pub const ENTRY_OVERHEAD_LEN: usize = 32;

@@ -4,28 +4,12 @@
 use tramline_h2::Indexing;
 use tramline_h2::hpack::{BlockKey, BlockLimits, Classified, Classifier, Decoder, Encoder, FieldBlock};
 
+use crate::numbers::Numbers;
+
 const LIMITS: BlockLimits = BlockLimits { list_len_max: 900, list_len_hard_max: 1200, field_count_max: 9 };
 const TABLE_SIZES: [usize; 3] = [90, 300, 4096];
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// Numbers without pattern, the same in every run (Knuth's linear congruential generator).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize]
-    }
-}
 
 /// Tokens that depend on name and value, some of which need no octets.
 #[derive(Clone)]
