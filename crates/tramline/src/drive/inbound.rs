@@ -53,14 +53,14 @@ struct Arrived {
     /// Initial metadata of a response.
     head: Option<Metadata>,
     end: Option<InboundEnd>,
+    /// The reader that waits, if not for its turn at the desk.
+    reader: Option<Waker>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
     /// In a box made when first needed.
     arrived: Option<Box<Arrived>>,
-    /// The reader that waits.
-    reader: Option<Waker>,
     pub(super) encoding: Encoding,
     /// Octets taken and not yet given back to the window.
     pub(super) consumed_len: u32,
@@ -79,6 +79,12 @@ impl Arrived {
         let backlog = self.backlog.get_or_insert_default();
         backlog.len += batch_len(&batch);
         backlog.batches.push_back((batch, owed));
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        if !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+            self.reader = Some(cx.waker().clone());
+        }
     }
 
     /// The oldest batch of the backlog, if there is one.
@@ -144,15 +150,15 @@ impl Inbound {
 
     /// The head, once it is there. A call that ends in order without one has no metadata.
     pub(super) fn poll_head(&mut self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
-        let arrived = self.arrived.as_ref();
-        if let Some(head) = arrived.and_then(|arrived| arrived.head.as_ref()) {
+        let arrived = self.arrived.get_or_insert_default();
+        if let Some(head) = &arrived.head {
             return Poll::Ready(Ok(head.clone()));
         }
-        match arrived.and_then(|arrived| arrived.end.as_ref()) {
+        match &arrived.end {
             Some(Ok(_)) => Poll::Ready(Ok(Metadata::new())),
             Some(Err(status)) => Poll::Ready(Err(status.clone())),
             None => {
-                self.wait(cx);
+                arrived.wait(cx);
                 Poll::Pending
             }
         }
@@ -178,27 +184,18 @@ impl Inbound {
         arrived.end = Some(Err(status));
     }
 
-    fn wait(&mut self, cx: &Context<'_>) {
-        if !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
-            self.reader = Some(cx.waker().clone());
-        }
-    }
-
     pub(super) fn is_awaited(&self) -> bool {
-        self.reader.is_some()
+        self.arrived.as_ref().is_some_and(|arrived| arrived.reader.is_some())
     }
 
     /// The reader, if it waits, to be woken.
     pub(super) fn take_reader(&mut self) -> Option<Waker> {
-        self.reader.take()
+        self.arrived.as_mut()?.reader.take()
     }
 
     /// The next batch, or the end. Packed messages go to `packed`, which is empty.
     pub(super) fn poll_take(&mut self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Poll<Result<Taken, InboundEnd>> {
-        let Some(arrived) = &mut self.arrived else {
-            self.wait(cx);
-            return Poll::Pending;
-        };
+        let arrived = self.arrived.get_or_insert_default();
         if let Some((batch, owed)) = arrived.take_back() {
             self.consumed_len += owed as u32;
             return Poll::Ready(Ok(match batch {
@@ -220,7 +217,7 @@ impl Inbound {
         if let Some(end) = &arrived.end {
             return Poll::Ready(Err(end.clone()));
         }
-        self.wait(cx);
+        arrived.wait(cx);
         Poll::Pending
     }
 }

@@ -312,7 +312,7 @@ mod tests {
     fn the_parts_of_an_idle_stream_stay_small() {
         const COUNTS_OF_AN_ARC: usize = 16;
         assert!(size_of::<Call>() <= 128 - 8);
-        assert!(COUNTS_OF_AN_ARC + size_of::<Exchange>() <= 112 - 8);
+        assert!(COUNTS_OF_AN_ARC + size_of::<Exchange>() <= 96 - 8);
         assert!(COUNTS_OF_AN_ARC + size_of::<CallContext>() <= 80 - 8);
         assert!(size_of::<Request<Streaming<Bytes>>>() <= 48);
         assert!(size_of::<Replies<Bytes>>() <= 16);
