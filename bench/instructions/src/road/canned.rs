@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-use super::template::{Requests, Script};
+use super::template::{Each, Requests, Script};
 
 const FRAME_HEAD_LEN: usize = 9;
 const DATA: u8 = 0;
@@ -70,8 +70,12 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(octets: Vec<u8>) -> Self {
-        let places = frames(&octets).enumerate().map(|(n, frame)| (frame.at, n as u32 / 2)).collect();
+    fn new(octets: Vec<u8>, each: Each) -> Self {
+        let frame_count = match each {
+            Each::Call => 2,
+            Each::Message => 1,
+        };
+        let places = frames(&octets).enumerate().map(|(n, frame)| (frame.at, n as u32 / frame_count)).collect();
         Batch { octets, places }
     }
 }
@@ -84,7 +88,9 @@ pub(super) struct Caller {
     batches: Vec<Batch>,
     batch_index: usize,
     depth: u32,
+    each: Each,
     next_stream: u32,
+    has_begun: bool,
     gate: Arc<Gate>,
     /// Replies that are still to come.
     awaited: u32,
@@ -98,9 +104,11 @@ impl Caller {
             opening: Some(requests.opening),
             first: requests.first,
             depth: requests.depth,
-            batches: requests.batches.into_iter().map(Batch::new).collect(),
+            batches: requests.batches.into_iter().map(|octets| Batch::new(octets, requests.each)).collect(),
             batch_index: 0,
-            next_stream: 3,
+            each: requests.each,
+            next_stream: if requests.each == Each::Call { 3 } else { 1 },
+            has_begun: false,
             gate,
             awaited: 0,
             control: Vec::new(),
@@ -115,7 +123,10 @@ impl Caller {
         for (at, call) in &batch.places {
             put_stream(&mut batch.octets, *at, self.next_stream + 2 * call);
         }
-        self.next_stream += 2 * self.depth;
+        if self.each == Each::Call {
+            self.next_stream += 2 * self.depth;
+        }
+        self.has_begun = true;
         self.awaited = self.depth;
         &batch.octets
     }
@@ -126,7 +137,7 @@ impl AsyncRead for Caller {
         if let Some(opening) = self.opening.take() {
             buf.put_slice(&opening);
             buf.put_slice(&self.first);
-            self.awaited = 1;
+            self.awaited = if self.each == Each::Call { 1 } else { self.depth };
             return Poll::Ready(Ok(()));
         }
         // As a socket does: nothing more, then it can be read again.
@@ -152,14 +163,16 @@ impl AsyncRead for Caller {
 impl AsyncWrite for Caller {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         for frame in frames(octets) {
-            if frame.stream != 0 && frame.flags & END_STREAM != 0 {
-                self.awaited -= 1;
-            }
+            let is_answer = match self.each {
+                Each::Call => frame.stream != 0 && frame.flags & END_STREAM != 0,
+                Each::Message => frame.kind == DATA,
+            };
+            self.awaited -= u32::from(is_answer);
             answer_ping(octets, &frame, &mut self.control);
         }
         if self.awaited == 0 {
             cx.waker().wake_by_ref();
-            if self.next_stream > 3 && self.gate.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            if self.has_begun && self.gate.left.fetch_sub(1, Ordering::Relaxed) == 1 {
                 self.gate.passed.notify_one();
             }
         }

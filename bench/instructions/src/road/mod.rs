@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use canned::{Caller, Gate, Responder};
-use template::{Asked, HELLO};
+use template::{Asked, HELLO, Requests};
 use tokio::runtime::Runtime;
 use tramline::server::{Listener, ServerHandle};
 use tramline::{Channel, Clock, ConnectionInfo, Sleep, TimeSource};
@@ -40,6 +40,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "road/server/laden-32", count: COUNT, prepare: || serve(32, Load::Guarded, HELLO) },
     Scenario { name: "road/server/stream-message", count: MESSAGE_COUNT, prepare: || stream(Load::Bare) },
     Scenario { name: "road/server/laden-stream-message", count: MESSAGE_COUNT, prepare: || stream(Load::Guarded) },
+    Scenario { name: "road/server/ping-pong-32", count: COUNT, prepare: || ping_pong(32) },
     Scenario { name: "road/client/unary-1", count: COUNT, prepare: || ask(1) },
     Scenario { name: "road/client/unary-32", count: COUNT, prepare: || ask(32) },
 ];
@@ -86,9 +87,9 @@ enum Load {
 }
 
 /// A server that answers what its one client asks.
-fn server(depth: usize, load: Load, asked: Asked) -> (Runtime, Arc<Gate>, ServerHandle) {
+fn server(requests: Requests, load: Load) -> (Runtime, Arc<Gate>, ServerHandle) {
     let (runtime, gate) = (runtime(), Arc::new(Gate::default()));
-    let caller = Caller::new(template::requests(depth, load != Load::Bare, asked), Arc::clone(&gate));
+    let caller = Caller::new(requests, Arc::clone(&gate));
     let mut builder = service::builder().clock(Clock::custom(Frozen));
     if load == Load::Guarded {
         builder = builder.interceptor(guard::Guard);
@@ -103,7 +104,7 @@ fn server(depth: usize, load: Load, asked: Asked) -> (Runtime, Arc<Gate>, Server
 
 /// It answers `COUNT` calls, `depth` at a time.
 fn serve(depth: usize, load: Load, asked: Asked) -> Run {
-    let (runtime, gate, handle) = server(depth, load, asked);
+    let (runtime, gate, handle) = server(template::requests(depth, load != Load::Bare, asked), load);
     runtime.block_on(gate.pass(WARM_UP_COUNT / depth));
     Box::new(move || {
         let _alive = &handle;
@@ -113,11 +114,21 @@ fn serve(depth: usize, load: Load, asked: Asked) -> Run {
 
 /// It answers `MESSAGE_COUNT` messages, one stream after another.
 fn stream(load: Load) -> Run {
-    let (runtime, gate, handle) = server(1, load, template::STREAM);
+    let (runtime, gate, handle) = server(template::requests(1, load != Load::Bare, template::STREAM), load);
     runtime.block_on(gate.pass(STREAM_WARM_UP_COUNT));
     Box::new(move || {
         let _alive = &handle;
         runtime.block_on(gate.pass(MESSAGE_COUNT / template::STREAM_COUNT));
+    })
+}
+
+/// It answers `COUNT` messages, on `depth` calls that all go on.
+fn ping_pong(depth: usize) -> Run {
+    let (runtime, gate, handle) = server(template::pings(depth), Load::Bare);
+    runtime.block_on(gate.pass(WARM_UP_COUNT / depth));
+    Box::new(move || {
+        let _alive = &handle;
+        runtime.block_on(gate.pass(COUNT / depth));
     })
 }
 

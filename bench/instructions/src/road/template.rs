@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tramline_h2::hpack::{Classified, Classifier};
-use tramline_h2::{Config, Connection, Event, FieldWriter, Indexing, Reason, Role};
+use tramline_h2::{Config, Connection, Event, FieldWriter, Indexing, Reason, Role, StreamKey};
 
 /// What a call asks.
 #[derive(Clone, Copy)]
@@ -19,6 +19,14 @@ pub(super) const STREAM_COUNT: usize = 500;
 /// A stream of them, of 100 octets each.
 pub(super) const STREAM: Asked =
     Asked { path: "/bench.BenchmarkService/Stream", envelope: b"\0\0\0\0\x05\x08\xf4\x03\x10\x64" };
+/// Calls whose messages go back and forth, of 100 octets each. All of them together are
+/// shorter than a stream's first window.
+const PING_PONG: Asked = Asked { path: "/bench.BenchmarkService/PingPong", envelope: &PING };
+const PING: [u8; 107] = {
+    let mut ping = [7; 107];
+    ping.split_at_mut(7).0.copy_from_slice(&[0, 0, 0, 0, 102, 0x0a, 100]);
+    ping
+};
 /// Batches whose calls differ in their deadlines.
 const BATCH_COUNT: usize = 16;
 
@@ -39,6 +47,17 @@ pub(super) struct Requests {
     pub(super) batches: Vec<Vec<u8>>,
     /// Calls of a batch.
     pub(super) depth: u32,
+    /// What belongs to a call in each batch.
+    pub(super) each: Each,
+}
+
+/// What a batch has of each of its calls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Each {
+    /// A call of its own, in two frames, which ends.
+    Call,
+    /// One message of a call that goes on, in one frame.
+    Message,
 }
 
 /// What a server answers.
@@ -136,7 +155,33 @@ pub(super) fn requests(depth: usize, has_metadata: bool, asked: Asked) -> Reques
     };
     let first = next();
     let batches = (0..BATCH_COUNT).map(|_| (0..depth).flat_map(|_| next()).collect()).collect();
-    Requests { opening, first, batches, depth: depth as u32 }
+    Requests { opening, first, batches, depth: depth as u32, each: Each::Call }
+}
+
+/// What a client says that has `depth` calls open, and sends a message on each by turns.
+pub(super) fn pings(depth: usize) -> Requests {
+    let mut client = engine(Role::Client);
+    let mut opening = take(&mut client);
+    opening.extend(WINDOW_UPDATE);
+    opening.extend(SETTINGS_ACK);
+    let asked = PING_PONG;
+    let mut open = || client.send_request(NOW, false, |fields| write_request(fields, asked, None)).expect("a stream");
+    let keys: Vec<StreamKey> = (0..depth).map(|_| open()).collect();
+    let first = ping(&mut client, &keys);
+    let again = ping(&mut client, &keys);
+    Requests { opening, first, batches: vec![again], depth: depth as u32, each: Each::Message }
+}
+
+/// What waits, and a message on each of `keys`.
+fn ping(client: &mut Connection<Plain>, keys: &[StreamKey]) -> Vec<u8> {
+    for key in keys {
+        let sent = client.send_with(*key, false, |out| {
+            out.extend_from_slice(PING_PONG.envelope);
+            Ok::<(), ()>(())
+        });
+        assert!(sent.is_ok());
+    }
+    take(client)
 }
 
 /// What a server answers.
