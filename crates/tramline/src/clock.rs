@@ -122,8 +122,17 @@ pub(crate) struct Timer {
 
 impl Timer {
     /// Whether `at` has passed; if not, the task is woken then.
+    #[inline]
     pub(crate) fn poll_at(&mut self, cx: &mut Context<'_>, now: Duration, at: Option<Duration>) -> bool {
         let Some(at) = at else { return false };
+        let is_set = |armed: &Armed| {
+            armed.at > now && armed.at <= at && armed.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
+        };
+        !self.armed.as_ref().is_some_and(is_set) && self.arm(cx, now, at)
+    }
+
+    #[inline(never)]
+    fn arm(&mut self, cx: &mut Context<'_>, now: Duration, at: Duration) -> bool {
         if at <= now {
             return true;
         }
@@ -132,9 +141,6 @@ impl Timer {
             Some(armed) => armed,
             None => self.armed.insert(Armed { at, sleep: self.clock.sleep_until(at), waker: None }),
         };
-        if armed.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            return false;
-        }
         armed.waker = Some(cx.waker().clone());
         armed.sleep.as_mut().poll(cx).is_ready()
     }

@@ -29,6 +29,7 @@ impl Deadline {
         }
     }
 
+    #[inline(always)]
     fn get(self) -> Option<Duration> {
         (self.nanos != u32::MAX).then(|| Duration::new(self.secs, self.nanos))
     }

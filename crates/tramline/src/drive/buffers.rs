@@ -27,7 +27,7 @@ thread_local! {
 
 impl Lent {
     /// Takes this thread's buffers. A nested borrower gets new ones.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take() -> Box<Lent> {
         let mut lent = LENT.take().unwrap_or_default();
         if lent.read.len() != READ_LEN {

@@ -36,7 +36,26 @@ pub(crate) struct Start<'a> {
     pub(crate) body: StartBody<'a>,
 }
 
-impl Start<'_> {
+impl<'a> Start<'a> {
+    /// Takes the parts of a call that its handler starts with. Made where it is used: it is
+    /// wide, and would be copied on each way that it goes by value.
+    #[inline(always)]
+    pub(crate) fn new(
+        opening: &mut Opening<'a>,
+        exchange: Option<&Arc<Exchange>>,
+        encoding: Encoding,
+        metadata: &mut Metadata,
+        context: &Arc<CallContext>,
+        packing: Packing,
+        limits: Limits,
+    ) -> Start<'a> {
+        let was_compressed = matches!(opening, Opening::Message(_, true));
+        let opening = std::mem::replace(opening, Opening::Messages);
+        let exchange = exchange.cloned();
+        let body = StartBody { opening, exchange, left: None, encoding, was_compressed, packing, limits };
+        Start { metadata: metadata.hand_on(), context: Arc::clone(context), body }
+    }
+
     /// The request, around its message or its messages.
     pub(crate) fn request<T>(self, message: T) -> Request<T> {
         let Start { metadata, context, body } = self;

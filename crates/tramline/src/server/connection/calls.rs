@@ -11,7 +11,6 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tramline_call::cardinality::MessageCount;
-use tramline_call::codec::Limits;
 use tramline_call::envelope::Assembler;
 use tramline_call::{Encoding, EncodingSet, Metadata, MethodKind, Subtype};
 use tramline_h2::StreamKey;
@@ -23,9 +22,8 @@ use crate::drive::desk::Turn;
 use crate::drive::exchange::Exchange;
 use crate::drive::mailbox::{CallWaker, Mailbox};
 use crate::drive::message_memory;
-use crate::drive::transfer::Packing;
 use crate::server::settings::HandlerPlace;
-use crate::server::slot::{BoxSlot, Opening, Start, StartBody};
+use crate::server::slot::BoxSlot;
 
 /// Finished calls whose memory a thread keeps for the next ones, on whatever connection:
 /// as many as one connection may have at a time.
@@ -121,23 +119,6 @@ impl Call {
             is_http: false,
             place: None,
         }
-    }
-
-    /// What its handler starts with.
-    #[inline(always)]
-    pub(super) fn start<'o>(&mut self, opening: Opening<'o>, packing: Packing, limits: Limits) -> Option<Start<'o>> {
-        let was_compressed = matches!(opening, Opening::Message(_, true));
-        let body = StartBody {
-            opening,
-            exchange: self.exchange.clone(),
-            left: None,
-            encoding: self.encoding,
-            was_compressed,
-            packing,
-            limits,
-        };
-        let context = Arc::clone(self.context.as_ref()?);
-        Some(Start { metadata: self.metadata.hand_on(), context, body })
     }
 
     /// Whether its handler is here and waits for messages.
@@ -244,9 +225,18 @@ impl CallTable {
         self.keep(call);
     }
 
+    /// A call that was answered at once, and whose handler is gone: nobody else has a part of it.
+    #[inline(always)]
+    pub(super) fn end_at(&mut self, key: StreamKey) {
+        if let Some(call) = self.by_index.get_mut(key.index()).and_then(Option::take) {
+            self.count -= 1;
+            self.keep(call);
+        }
+    }
+
     /// Keeps the memory of a call that is over, and has no handler.
     #[inline]
-    pub(super) fn keep(&mut self, mut call: Box<Call>) {
+    fn keep(&mut self, mut call: Box<Call>) {
         call.reset();
         if self.spare.is_none() {
             self.spare = Some(call);

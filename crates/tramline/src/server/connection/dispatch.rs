@@ -27,7 +27,7 @@ use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
 use crate::server::routes::{Dispatch, Route};
 use crate::server::settings::{HandlerPlace, ServerShared};
-use crate::server::slot::{BoxSlot, Opening};
+use crate::server::slot::{BoxSlot, Opening, Start};
 
 /// Slots of one route that a connection keeps for the next calls.
 const SPARE_SLOT_COUNT_MAX: usize = 8;
@@ -78,7 +78,7 @@ impl SlotPool {
 
 impl ServerSide {
     /// Starts the handler of a call whose request is there, and polls it once.
-    pub(super) fn begin(&mut self, engine: &mut Engine, key: StreamKey, opening: Opening<'_>) {
+    pub(super) fn begin(&mut self, engine: &mut Engine, key: StreamKey, mut opening: Opening<'_>) {
         let ServerSide { calls, slots, shared, budget, clock, mailbox, splices, .. } = self;
         let Some((call, waker)) = calls.get_with_waker(key) else { return };
         let Some(route) = shared.routes.get(call.route) else { return };
@@ -89,19 +89,23 @@ impl ServerSide {
             return self.begin_elsewhere(engine, key, opening, placement);
         }
         let mut slot = slots.take(call.route).unwrap_or_else(|| route.slot());
-        let packing = shared.packing(call.accept);
-        let Some(start) = call.start(opening, packing, shared.limits) else { return };
-        let deadline = call.deadline();
+        let Some(context) = &call.context else { return };
+        let (packing, deadline) = (shared.packing(call.accept), context.deadline());
         let waker = waker.arm(key, mailbox);
         let turn = call.begin_turn(engine, waker, false);
         let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
-        let reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
+        let reply = ReplyWriter::wire(wire, packing, Some(context));
         let here = Here { route, budget, clock, deadline, waker, reply };
-        let polled = here.poll(|cx, reply| slot.as_mut().start_and_poll(start, cx, reply));
+        let (exchange, encoding, metadata) = (call.exchange.as_ref(), call.encoding, &mut call.metadata);
+        let polled = here.poll(|cx, reply| {
+            let start = Start::new(&mut opening, exchange, encoding, metadata, context, packing, shared.limits);
+            slot.as_mut().start_and_poll(start, cx, reply)
+        });
         match polled {
             Poll::Ready(Ok(())) if call.exchange.is_none() => {
                 slots.give(call.route, slot);
-                self.end_answered(engine, key);
+                calls.end_at(key);
+                engine.forget(key);
             }
             polled => {
                 call.stage = Stage::Held(slot);
@@ -112,14 +116,16 @@ impl ServerSide {
 
     /// Starts a handler that is not polled now, or not here.
     #[inline(never)]
-    fn begin_elsewhere(&mut self, engine: &mut Engine, key: StreamKey, opening: Opening<'_>, placement: Dispatch) {
+    fn begin_elsewhere(&mut self, engine: &mut Engine, key: StreamKey, mut opening: Opening<'_>, placement: Dispatch) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some(route) = self.shared.routes.get(call.route) else { return };
         let mut slot = self.slots.take(call.route).unwrap_or_else(|| route.slot());
-        let packing = self.shared.packing(call.accept);
-        let Some(start) = call.start(opening, packing, self.shared.limits) else { return };
+        let Some(context) = &call.context else { return };
+        let (packing, limits) = (self.shared.packing(call.accept), self.shared.limits);
+        let (exchange, encoding, metadata) = (call.exchange.as_ref(), call.encoding, &mut call.metadata);
+        let start = Start::new(&mut opening, exchange, encoding, metadata, context, packing, limits);
         let started = {
-            let _scope = Scope::enter(call.deadline());
+            let _scope = Scope::enter(context.deadline());
             catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start)))
                 .unwrap_or_else(|panic| Err(panicked(&route.method, &*panic)))
         };
@@ -259,15 +265,6 @@ impl ServerSide {
             }
             Err(status) => self.fail_call(engine, key, status),
         }
-    }
-
-    /// A call that was answered at once, and whose handler is gone: nobody else has a part of it.
-    #[inline]
-    fn end_answered(&mut self, engine: &mut Engine, key: StreamKey) {
-        if let Some(call) = self.calls.remove(key) {
-            self.calls.keep(call);
-        }
-        engine.forget(key);
     }
 
     /// Everything is said: the call leaves the table, and its stream the engine.

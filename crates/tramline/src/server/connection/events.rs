@@ -36,7 +36,7 @@ impl ServerSide {
         let repeated = self.repeated.as_ref().filter(|before| engine.fields().key() == Some(before.key));
         match repeated.map(|before| (before.is_kept, before.route)) {
             Some((true, route)) if !engine.fields().has_fresh() || self.renew_head(engine) => {
-                self.start_call(engine, key, route, None, Opening::Messages, now);
+                self.start_call(engine, key, route, None, None, now);
             }
             before => self.read_head(engine, key, before.is_some(), now),
         }
@@ -78,7 +78,7 @@ impl ServerSide {
             Ok((route, own_method)) => {
                 let block_key = block_key.filter(|_| own_method.is_none());
                 self.repeated = block_key.map(|key| RepeatedHead { key, route, is_kept });
-                self.start_call(engine, key, route, own_method, Opening::Messages, now);
+                self.start_call(engine, key, route, own_method, None, now);
             }
             Err(rejection) => self.reject(engine, key, rejection),
         }
@@ -107,7 +107,7 @@ impl ServerSide {
         let Some(route) = self.shared.routes.http_id() else { return };
         let opening = self.http_opening(engine);
         self.head.reset();
-        self.start_call(engine, key, route, None, Opening::Http(Box::new(opening)), now);
+        self.start_call(engine, key, route, None, Some(Box::new(opening)), now);
     }
 
     fn http_opening(&self, engine: &Engine) -> HttpOpening {
@@ -143,7 +143,7 @@ impl ServerSide {
         key: StreamKey,
         route: u32,
         own_method: Option<Arc<MethodInfo>>,
-        opening: Opening<'_>,
+        http: Option<Box<HttpOpening>>,
         now: Duration,
     ) {
         let place = self.shared.handlers.as_ref().map(HandlerLimit::enter);
@@ -169,7 +169,7 @@ impl ServerSide {
         } else {
             std::mem::swap(&mut call.metadata, self.head.metadata_mut());
         }
-        call.is_http = matches!(opening, Opening::Http(_));
+        call.is_http = http.is_some();
         call.requests = MessageCount::of_requests(kind);
         let (connection, clock) = (&self.connection, &self.clock);
         match call.context.as_mut().and_then(Arc::get_mut) {
@@ -190,7 +190,7 @@ impl ServerSide {
             self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |before| before.min(at)));
         }
         if !kind.takes_one_message() {
-            self.begin(engine, key, opening);
+            self.begin(engine, key, http.map_or(Opening::Messages, Opening::Http));
         }
     }
 
