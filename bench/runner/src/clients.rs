@@ -28,7 +28,9 @@ const CLIENTS: [Contender; 11] = [
     ("grpc-java", Build::Maven, "bench-server.jar", &["bench.BenchClient"]),
     ("grpc-java-tuned", Build::Maven, "bench-server.jar", &["bench.BenchClient", "--tuned"]),
 ];
-const SHAPES: [(usize, usize, u64); 3] = [(1, 1, 30_000), (1, 100, 200_000), (10, 10, 200_000)];
+/// Connections, calls at a time on each, and calls for each second that a run is to take (the
+/// slower clients take longer).
+const SHAPES: [(usize, usize, f64); 3] = [(1, 1, 10_000.0), (1, 100, 70_000.0), (10, 10, 70_000.0)];
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Client {
@@ -47,10 +49,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Clients> {
     let null = contestants::all().into_iter().find(|contestant| contestant.name == FLOOR).context("no floor")?;
     let cell = cells::all().into_iter().find(|cell| cell.call == "hello").context("no unary cell")?;
     let server = Server::start(&null, &cell, options.port + 99)?;
-    let clients: Vec<_> = CLIENTS.iter().filter(|(_, build, program, _)| build.path(program).exists()).collect();
+    let takes_part = |(name, build, program, _): &&Contender| {
+        build.path(program).exists() && options.contestants.iter().any(|contestant| contestant.name == *name)
+    };
+    let clients: Vec<_> = CLIENTS.iter().filter(takes_part).collect();
     let mut rows: Vec<Client> =
         clients.iter().map(|client| Client { name: client.0.to_owned(), figures: Vec::new() }).collect();
-    for (connections, streams, calls) in SHAPES {
+    for (connections, streams, calls_per_s) in SHAPES {
+        let calls = (calls_per_s * options.duration.as_secs_f64()).ceil() as u64;
         let mut samples: Vec<Vec<f64>> = vec![Vec::new(); clients.len()];
         for _ in 0..options.rounds {
             for (client, samples) in clients.iter().zip(&mut samples) {
