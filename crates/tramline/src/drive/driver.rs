@@ -1,4 +1,4 @@
-//! The loop of one connection: letters, one read, the calls that it wakes, one write.
+//! The loop of one connection: one read, letters, what the read brought, one write.
 
 use std::future::Future;
 use std::io;
