@@ -76,6 +76,13 @@ impl Desk {
         self.owed = 0;
     }
 
+    fn take_unread(&mut self) -> Option<(Vec<u8>, usize)> {
+        if self.inbox.is_empty() {
+            return None;
+        }
+        Some((std::mem::take(&mut self.inbox), std::mem::take(&mut self.owed)))
+    }
+
     fn has(&self, exchange: &Exchange) -> bool {
         self.guest == address(exchange)
     }
@@ -91,6 +98,12 @@ fn with<R>(look: impl FnOnce(&mut Desk) -> R) -> Option<R> {
     DESK.with(|desk| desk.try_borrow_mut().ok().map(|mut desk| look(&mut desk)))
 }
 
+/// None within a turn: a handler that has it may run another connection.
+#[inline]
+fn with_vacant<R>(look: impl FnOnce(&mut Desk) -> R) -> Option<R> {
+    with(|desk| (desk.guest == 0).then(|| look(desk)))?
+}
+
 fn address(exchange: &Exchange) -> usize {
     std::ptr::from_ref(exchange).addr()
 }
@@ -104,11 +117,7 @@ fn identity(waker: &Waker) -> (usize, usize) {
 /// Lays a message out for the stream that has its turn next, `is_first` or behind others;
 /// `owed` is what it cost in flow control. False if it has to go into the stream's inbox.
 pub(crate) fn put(is_first: bool, compressed: bool, frame: &Frame<'_>, owed: usize) -> bool {
-    with(|desk| {
-        // A handler that has its turn may run another connection.
-        if desk.guest != 0 {
-            return false;
-        }
+    with_vacant(|desk| {
         if is_first {
             desk.clear_inbox();
         }
@@ -144,18 +153,15 @@ impl Turn {
     /// if it `is_next`; `may_write`: nothing that it wrote before waits to be sent. None within
     /// another one's turn.
     pub(crate) fn begin(exchange: &Exchange, waker: &Waker, is_next: bool, may_write: bool) -> Option<Turn> {
-        with(|desk| {
-            if desk.guest != 0 {
-                return None;
-            }
+        with_vacant(|desk| {
             if !is_next {
                 desk.clear_inbox();
             }
             desk.guest = address(exchange);
             desk.waker = identity(waker);
             desk.is_outbox_open = may_write;
-            Some(Turn(()))
-        })?
+            Turn(())
+        })
     }
 
     /// The turn of the handler behind `exchange` is over. `write` takes what it wrote, if
@@ -165,7 +171,7 @@ impl Turn {
             if !desk.outbox.octets().is_empty() {
                 write(&mut desk.outbox);
             }
-            (desk.end_turn(), take_unread(desk))
+            (desk.end_turn(), desk.take_unread())
         });
         std::mem::forget(self);
         if let Some((pack, owed)) = unread {
@@ -176,23 +182,24 @@ impl Turn {
 }
 
 impl Drop for Turn {
+    /// A panic ended the turn, and the connection with it: nobody gets what lies here.
     fn drop(&mut self) {
-        with(Desk::end_turn);
+        with(|desk| {
+            desk.end_turn();
+            desk.clear_inbox();
+            desk.outbox.clear();
+        });
     }
 }
 
 /// What lies here is for nobody.
 pub(crate) fn clear() {
-    with(Desk::clear_inbox);
+    with_vacant(Desk::clear_inbox);
 }
 
 /// Messages that lie here for a handler that gets no turn now, and what they cost.
-pub(crate) fn unread() -> Option<(Vec<u8>, usize)> {
-    with(take_unread)?
-}
-
-fn take_unread(desk: &mut Desk) -> Option<(Vec<u8>, usize)> {
-    if desk.inbox.is_empty() { None } else { Some((std::mem::take(&mut desk.inbox), std::mem::take(&mut desk.owed))) }
+pub(crate) fn take_unread() -> Option<(Vec<u8>, usize)> {
+    with_vacant(Desk::take_unread)?
 }
 
 // The guest's side. Whoever asks may have no turn, and uses the boxes then.
@@ -253,4 +260,56 @@ pub(super) fn note_boxed(exchange: &Exchange) -> bool {
         has_turn
     })
     .unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tramline_call::Encoding;
+    use tramline_h2::StreamKey;
+
+    use super::*;
+    use crate::drive::exchange::{Notice, NoticeBoard};
+
+    struct Nobody;
+
+    impl NoticeBoard for Nobody {
+        fn notify(&self, _call: Option<StreamKey>, _notice: Notice) {}
+    }
+
+    fn begin(exchange: &Exchange) -> Option<Turn> {
+        Turn::begin(exchange, Waker::noop(), true, true)
+    }
+
+    fn put(octets: &[u8]) -> bool {
+        super::put(true, false, &Frame::Slice(octets), octets.len())
+    }
+
+    #[test]
+    fn a_turn_that_a_panic_ended_leaves_nothing_to_the_next() {
+        let [one, other] = [(); 2].map(|()| Exchange::new(Arc::new(Nobody), None, Encoding::Identity));
+        assert!(put(b"in"));
+        let turn = begin(&one);
+        let pushed = push(&one, |out, _| {
+            out.extend_from_slice(b"out");
+            Ok(())
+        });
+        assert!(pushed.is_ok_and(|pushed| pushed.is_ok()));
+        drop(turn);
+        let left = begin(&other).unwrap().end(&other, |written| panic!("{written:?} was left"));
+        assert!(!left.has_boxed && !other.has_arrived());
+    }
+
+    #[test]
+    fn a_connection_within_a_turn_leaves_what_lies_there() {
+        let [one, other] = [(); 2].map(|()| Exchange::new(Arc::new(Nobody), None, Encoding::Identity));
+        assert!(put(b"in"));
+        let turn = begin(&one).unwrap();
+        assert!(!put(b"more") && begin(&other).is_none());
+        clear();
+        assert_eq!(take_unread(), None);
+        turn.end(&one, |written| panic!("{written:?} was not written"));
+        assert!(one.has_arrived());
+    }
 }

@@ -102,7 +102,7 @@ impl ServerSide {
             self.next_turn = None;
             // It may have moved to another task, or be late.
             if !had_turn
-                && let Some((pack, owed)) = desk::unread()
+                && let Some((pack, owed)) = desk::take_unread()
                 && let Some(exchange) = self.calls.get_mut(key).and_then(|call| call.exchange.as_ref())
             {
                 exchange.put_back(pack, owed);
