@@ -359,13 +359,13 @@ impl Exchange {
         (std::mem::take(&mut inbound.consumed_len) as usize, inbound.is_awaited())
     }
 
-    /// Packed messages that were to be read elsewhere, and were not: they came before all that
-    /// is in the inbox.
+    /// Packed messages that were to be read elsewhere, and were not. The inbox is empty: nothing
+    /// goes there past them.
     pub(crate) fn put_back(&self, pack: Vec<u8>, owed: usize) {
         {
             let mut inbound = self.inbound.lock();
             self.has_arrived.store(true, Ordering::Relaxed);
-            inbound.push_front(pack, owed);
+            inbound.put_back(pack, owed);
         }
         self.wake_reader();
     }

@@ -115,11 +115,12 @@ impl Inbound {
         pack(&mut arrived.pack, compressed, &frame);
     }
 
-    /// Packed messages that came before all that is here, and what they cost.
-    pub(super) fn push_front(&mut self, pack: Vec<u8>, owed: usize) {
-        let backlog = self.arrived.get_or_insert_default().backlog.get_or_insert_default();
-        backlog.len += pack.len();
-        backlog.batches.push_front((Batch::Packed(pack), owed));
+    /// Packed messages in front of all that is to come, and what they cost.
+    pub(super) fn put_back(&mut self, pack: Vec<u8>, owed: usize) {
+        debug_assert!(!self.has_some(), "what lay on the desk was older");
+        let arrived = self.arrived.get_or_insert_default();
+        arrived.pack = pack;
+        arrived.pack_owed = owed as u32;
     }
 
     /// Whether a reader would find something: messages, a head, or the end.

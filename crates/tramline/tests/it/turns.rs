@@ -1,7 +1,8 @@
 //! A streaming handler's turns on its connection's task, and what goes on beside them.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -33,18 +34,19 @@ fn own_waker() -> (Waker, Arc<Wakes>) {
     (Arc::clone(&wakes).into(), wakes)
 }
 
+async fn echo(mut request: Calls, replies: Replies<Bytes>) -> Result<(), Status> {
+    while let Some(message) = request.get_mut().message().await? {
+        replies.send(message).await?;
+    }
+    Ok(())
+}
+
 /// A handler may hand its half of the call to another task, or read it among other things:
 /// whoever waits is woken, and not the handler in its place.
 #[tokio::test]
 async fn a_stream_is_read_where_the_handler_left_it() {
     const AWAY: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Away", Raw);
     const AMONG: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Among", Raw);
-    async fn echo(mut request: Calls, replies: Replies<Bytes>) -> Result<(), Status> {
-        while let Some(message) = request.get_mut().message().await? {
-            replies.send(message).await?;
-        }
-        Ok(())
-    }
     let server = serve_with(|builder| {
         builder.add_routes(|routes| {
             routes.bidi_streaming(AWAY, Arc::new(()), |_, request: Calls, replies| async move {
@@ -217,4 +219,213 @@ async fn long_and_short_messages_keep_their_order() {
     }
     client.send(stream, b"", true);
     assert_eq!(client.answer(stream).await.messages(), sent);
+}
+
+const HANDED: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Handed", Raw);
+
+/// Asks for a message once, and has another thread echo them then. Its next turn takes `pause`.
+async fn hand_over(mut request: Calls, replies: Replies<Bytes>, pause: Duration) -> Result<(), Status> {
+    std::future::poll_fn(|cx| {
+        assert!(request.get_mut().poll_message(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    let runtime = tokio::runtime::Handle::current();
+    let mut task = tokio::task::spawn_blocking(move || runtime.block_on(echo(request, replies)));
+    let mut is_first = true;
+    std::future::poll_fn(|cx| {
+        if !std::mem::take(&mut is_first) {
+            std::thread::sleep(pause);
+        }
+        Pin::new(&mut task).poll(cx)
+    })
+    .await
+    .map_err(|_| Status::internal("the task panicked"))?
+}
+
+/// What a handler waited for, it may have another task wait for: that is woken by whatever comes.
+#[tokio::test]
+async fn a_long_message_wakes_the_task_that_the_handler_gave_its_stream_to() {
+    let server = serve_with(|builder| {
+        builder.add_routes(|routes| {
+            routes.bidi_streaming(HANDED, Arc::new(()), |_, request: Calls, replies| {
+                hand_over(request, replies, Duration::ZERO)
+            });
+        })
+    })
+    .await;
+    for len in [10, 16_384, 16_385, 70_000] {
+        let mut client = RawClient::connect(server.address).await;
+        let stream = client.open("/test.Test/Handed", &[], false);
+        client.flush().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        client.send(stream, &envelope(&vec![7; len]), false);
+        let answered = client.until(stream, |answer| answer.data.len() == 5 + len);
+        assert!(tokio::time::timeout(Duration::from_secs(5), answered).await.is_ok(), "nobody read {len} octets");
+    }
+}
+
+/// Another task sees what came in its order, and no end before all of it, however long the
+/// handler's turn is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_stream_does_not_end_elsewhere_before_its_messages() {
+    let server = serve_with(|builder| {
+        builder.add_routes(|routes| {
+            routes.bidi_streaming(HANDED, Arc::new(()), |_, request: Calls, replies| {
+                hand_over(request, replies, Duration::from_millis(100))
+            });
+        })
+    })
+    .await;
+    for lens in [&[10][..], &[10, 20], &[10, 20_000, 30]] {
+        let mut client = RawClient::connect(server.address).await;
+        let stream = client.open("/test.Test/Handed", &[], false);
+        client.flush().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let sent: Vec<Vec<u8>> = lens.iter().map(|len| vec![*len as u8; *len]).collect();
+        let octets: Vec<u8> = sent.iter().flat_map(|message| envelope(message)).collect();
+        client.send(stream, &octets, true);
+        let answer = client.answer(stream).await;
+        assert!(answer.messages() == sent, "of {lens:?} came {} octets", answer.data.len());
+        assert_eq!(answer.status(), 0);
+    }
+}
+
+/// A message wakes who asked for it, also if that had a turn since in which it did not ask again.
+#[tokio::test]
+async fn a_turn_for_something_else_forgets_no_reader() {
+    const TWICE: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Twice", Raw);
+    async fn twice(gate: Arc<Notify>, mut request: Calls, replies: Replies<Bytes>) -> Result<(), Status> {
+        let mut opened = Box::pin(gate.notified());
+        let mut was_opened = false;
+        let message = std::future::poll_fn(|cx| {
+            if !was_opened && opened.as_mut().poll(cx).is_ready() {
+                was_opened = true;
+                return Poll::Pending;
+            }
+            request.get_mut().poll_message(cx)
+        });
+        if let Some(message) = message.await? {
+            replies.send(message).await?;
+        }
+        Ok(())
+    }
+    let gate = Arc::new(Notify::new());
+    let of_service = Arc::clone(&gate);
+    let server = serve_with(|builder| {
+        builder.add_routes(move |routes| {
+            routes.bidi_streaming(TWICE, of_service, |gate, request: Calls, replies| twice(gate, request, replies));
+        })
+    })
+    .await;
+    for octets in [envelope(b"asked for"), vec![]] {
+        let mut client = RawClient::connect(server.address).await;
+        let stream = client.open("/test.Test/Twice", &[], false);
+        client.flush().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        gate.notify_one();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        client.send(stream, &octets, octets.is_empty());
+        let answered = client.answer(stream);
+        let answer = tokio::time::timeout(Duration::from_secs(5), answered).await.expect("nobody was woken");
+        assert_eq!((answer.status(), answer.data), (0, octets));
+    }
+}
+
+/// A handler may run another connection in its turn, on the same thread. Each keeps its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_run_within_a_turn_take_nothing_of_it() {
+    const NESTED: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Nested", Raw);
+    async fn chat(len: u8) -> Vec<Vec<u8>> {
+        let server = serve().await;
+        let mut client = RawClient::connect(server.address).await;
+        let stream = client.open(CHAT, &[], false);
+        for n in 0..len {
+            client.send(stream, &envelope(&[n; 9]), false);
+            client.until(stream, |answer| answer.messages().len() == usize::from(n) + 1).await;
+        }
+        client.send(stream, b"", true);
+        client.answer(stream).await.messages()
+    }
+    fn run_here(len: u8) -> Vec<Vec<u8>> {
+        tokio::task::block_in_place(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(chat(len))
+        })
+    }
+    async fn nest(mut request: Calls, replies: Replies<Bytes>) -> Result<(), Status> {
+        let mut turns = 0;
+        std::future::poll_fn(|cx| {
+            turns += 1;
+            if turns == 1 {
+                assert!(request.get_mut().poll_message(cx).is_pending());
+                return Poll::Pending;
+            }
+            // What woke this lies unread meanwhile.
+            assert_eq!(run_here(5).len(), 5);
+            Poll::Ready(())
+        })
+        .await;
+        while let Some(message) = request.get_mut().message().await? {
+            replies.send(message).await?;
+            assert_eq!(run_here(2).len(), 2);
+        }
+        Ok(())
+    }
+    let server = serve_with(|builder| {
+        builder.add_routes(|routes| {
+            routes.bidi_streaming(NESTED, Arc::new(()), |_, request: Calls, replies| nest(request, replies));
+        })
+    })
+    .await;
+    let mut client = RawClient::connect(server.address).await;
+    let stream = client.open("/test.Test/Nested", &[], false);
+    client.flush().await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    client.send(stream, &[envelope(b"one"), envelope(b"two")].concat(), true);
+    let answer = client.answer(stream).await;
+    assert_eq!((answer.status(), answer.messages()), (0, vec![b"one".to_vec(), b"two".to_vec()]));
+}
+
+/// Who writes while the client does not read waits, wherever it is, and is woken when that
+/// reads again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_in_a_turn_and_elsewhere_wait_for_the_client() {
+    const CHOIR: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Choir", Raw);
+    const VOICE_COUNT: usize = 4;
+    const MESSAGE_COUNT: usize = 500;
+    static SENT: AtomicUsize = AtomicUsize::new(0);
+    async fn sing(voice: usize, replies: Replies<Bytes>) -> Result<(), Status> {
+        for n in 0..MESSAGE_COUNT {
+            replies.send(vec![voice as u8; [5, 1000, 3000, 20_000][n % 4]].into()).await?;
+            SENT.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+    let server = serve_with(|builder| {
+        builder.add_routes(|routes| {
+            routes.bidi_streaming(CHOIR, Arc::new(()), |_, _: Calls, replies: Replies<Bytes>| async move {
+                let others = (1..VOICE_COUNT).map(|voice| tokio::spawn(sing(voice, replies.clone())));
+                let others: Vec<_> = others.collect();
+                sing(0, replies.clone()).await?;
+                for other in others {
+                    other.await.map_err(|_| Status::internal("a voice panicked"))??;
+                }
+                Ok(())
+            });
+        })
+    })
+    .await;
+    let mut client = RawClient::connect(server.address).await;
+    client.releases = false;
+    let stream = client.open("/test.Test/Choir", &[], true);
+    let first = client.until(stream, |answer| answer.data.len() >= 65_535).await.data.len();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The window, the engine's queue, the box and the desk.
+    let sent_len = SENT.load(Ordering::SeqCst) * 6001;
+    assert!(sent_len < first + 4 * 64 * 1024 + VOICE_COUNT * 20_000, "{sent_len} octets were taken");
+    client.releases = true;
+    client.engine().release_capacity(stream, first);
+    let answer = client.answer(stream).await;
+    assert_eq!((answer.status(), answer.messages().len()), (0, VOICE_COUNT * MESSAGE_COUNT));
 }

@@ -153,12 +153,14 @@ impl ServerSide {
             return false;
         }
         if route.placement(false) != Dispatch::Inline {
+            self.put_turn_off(key);
             self.detach(key, Dispatch::Spawn);
             return false;
         }
         if budget.is_spent() {
             // What the others wrote goes out first.
             mailbox.post(Letter::wake(key.index() as u32));
+            self.put_turn_off(key);
             return false;
         }
         let deadline = call.deadline();

@@ -37,13 +37,17 @@ impl<'a> Delivery<'a> {
 
     fn deliver(&mut self, compressed: bool, frame: Frame<'_>, owed: usize) {
         self.has_some = true;
-        // Behind a message that has to go into the inbox, all have.
-        self.is_on_desk = self.is_on_desk && desk::put(std::mem::take(&mut self.is_first), compressed, &frame, owed);
-        if !self.is_on_desk {
-            let (consumed, is_awaited) = self.exchange.push_message(compressed, frame, owed);
-            self.consumed += consumed;
-            self.is_awaited |= is_awaited;
+        if self.is_on_desk && desk::put(std::mem::take(&mut self.is_first), compressed, &frame, owed) {
+            return;
         }
+        // Behind a message that has to go into the inbox, all have; and what came before, for who
+        // looks there may be on another thread.
+        if std::mem::take(&mut self.is_on_desk) {
+            set_desk_aside(self.exchange);
+        }
+        let (consumed, is_awaited) = self.exchange.push_message(compressed, frame, owed);
+        self.consumed += consumed;
+        self.is_awaited |= is_awaited;
     }
 }
 
@@ -77,7 +81,9 @@ impl ServerSide {
         let Delivery { consumed, is_awaited, has_some, .. } = delivery;
         if is_here && has_some {
             self.next_turn = Some(key);
-        } else if is_awaited && self.touched.last() != Some(&key) {
+        }
+        // Also beside a turn: the handler may have given its stream away since it asked.
+        if is_awaited && self.touched.last() != Some(&key) {
             self.touched.push(key);
         }
         if call.owed_len > 0 {
@@ -100,13 +106,18 @@ impl ServerSide {
         if let Some(key) = self.next_turn {
             let had_turn = self.poll_call(engine, key);
             self.next_turn = None;
-            // It may have moved to another task, or be late.
-            if !had_turn
-                && let Some((pack, owed)) = desk::take_unread()
-                && let Some(exchange) = self.calls.get_mut(key).and_then(|call| call.exchange.as_ref())
-            {
-                exchange.put_back(pack, owed);
+            if !had_turn {
+                // What a call that failed leaves there is nobody's.
+                desk::clear();
             }
+        }
+    }
+
+    /// A handler that should have its turn next gets none now, or not here.
+    pub(super) fn put_turn_off(&mut self, key: StreamKey) {
+        let is_next = self.next_turn == Some(key);
+        if let Some(exchange) = self.calls.get_mut(key).and_then(|call| call.exchange.as_ref()).filter(|_| is_next) {
+            set_desk_aside(exchange);
         }
     }
 
@@ -114,11 +125,14 @@ impl ServerSide {
     pub(super) fn end_stream_input(&mut self, key: StreamKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some(exchange) = &call.exchange else { return };
-        exchange.finish_inbound(Ok(Metadata::new()));
-        if call.is_reader_here() && self.next_turn.is_none() {
+        if self.next_turn == Some(key) {
+            // Who sees the end may be on another thread, and must find the messages before it.
+            set_desk_aside(exchange);
+        } else if call.is_reader_here() {
             desk::clear();
             self.next_turn = Some(key);
         }
+        exchange.finish_inbound(Ok(Metadata::new()));
     }
 
     /// What a handler left when its turn ended: messages go to the engine, octets that were read
@@ -138,7 +152,8 @@ impl ServerSide {
             written.clear();
             sent = Some(outcome);
         });
-        call.is_reader_waiting = left.is_reader_waiting;
+        // Who asked before, and did not in this turn, is woken by the next message all the same.
+        call.is_reader_waiting = left.is_reader_waiting || call.is_reader_waiting && self.next_turn != Some(key);
         if left.consumed > 0 {
             engine.release_capacity(key, left.consumed);
         }
@@ -207,6 +222,13 @@ impl ServerSide {
             granted += std::mem::take(&mut call.owed_len) as usize;
         }
         engine.release_capacity(key, granted);
+    }
+}
+
+/// What lies on the desk for the handler behind `exchange` goes into its inbox.
+fn set_desk_aside(exchange: &Exchange) {
+    if let Some((pack, owed)) = desk::take_unread() {
+        exchange.put_back(pack, owed);
     }
 }
 
