@@ -48,6 +48,57 @@ async fn one_message_and_an_ok_are_a_reply() {
     assert_eq!(outcome.unwrap(), "reply");
 }
 
+/// Answers of one connection, most of which are like others before them, and what each is to its
+/// caller: its reply with the metadata around it, or a code.
+#[tokio::test]
+async fn answers_that_come_again_are_told_from_others() {
+    type Section = &'static [(&'static str, &'static str)];
+    const OK: Section = &[("grpc-status", "0")];
+    const TRACED: Section = &[("grpc-status", "0"), ("x-trace", "t")];
+    const TENANT: Section = &[HEAD[0], HEAD[1], ("x-tenant", "blue")];
+    const FOREIGN: Section = &[(":status", "200")];
+    const LZMA: Section = &[HEAD[0], HEAD[1], ("grpc-encoding", "lzma")];
+    const NO_STATUS: Section = &[];
+    let rows: [(Section, Section, &str); 9] = [
+        (&HEAD, OK, "reply None None"),
+        (TENANT, OK, "reply Some(\"blue\") None"),
+        (&HEAD, TRACED, "reply None Some(\"t\")"),
+        (&HEAD, &[("grpc-status", "5")], "NotFound"),
+        (FOREIGN, OK, "Unknown"),
+        (LZMA, OK, "Internal"),
+        (&[HEAD[0], ("content-type", "application/grpc+json")], OK, "reply None None"),
+        (&[(":status", "503"), HEAD[1]], OK, "Unavailable"),
+        (&HEAD, NO_STATUS, "Unknown"),
+    ];
+    let server = RawServer::bind().await;
+    let channel = channel(&server);
+    let answering = async {
+        let mut peer = server.accept().await;
+        for row in (0..rows.len() * 4).map(|n| rows[n / 2 % rows.len()]) {
+            let stream = peer.request().await;
+            peer.send_head(stream, row.0, false);
+            peer.send(stream, &envelope(b"reply"), false);
+            peer.send_trailers(stream, row.1);
+            peer.flush().await;
+        }
+        peer.until_closed().await;
+    };
+    let calling = async {
+        for (n, row) in (0..rows.len() * 4).map(|n| (n, rows[n / 2 % rows.len()])) {
+            let text = match channel.unary(&ECHO_METHOD, bytes("request")).await {
+                Ok(reply) => {
+                    let (tenant, trace) = (reply.metadata().get("x-tenant"), reply.trailers().get("x-trace"));
+                    format!("reply {tenant:?} {trace:?}")
+                }
+                Err(status) => format!("{:?}", status.code()),
+            };
+            assert_eq!(text, row.2, "call {n}");
+        }
+        channel.close();
+    };
+    tokio::join!(calling, answering);
+}
+
 #[tokio::test]
 async fn an_ok_needs_exactly_one_message() {
     for count in [0, 2, 3] {

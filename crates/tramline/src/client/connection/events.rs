@@ -5,7 +5,7 @@ use std::time::Duration;
 use tramline_call::client_call::{ForeignResponse, ResponseHead, end_without_trailers, read_trailers};
 use tramline_call::codec::Frame;
 use tramline_call::mapping::ResetReason;
-use tramline_call::{Metadata, Status};
+use tramline_call::{Encoding, Metadata, Status};
 use tramline_h2::{Reason, StreamKey};
 
 use super::{Attempt, ClientSide, Progress};
@@ -18,10 +18,16 @@ impl ClientSide {
             return self.give_up(engine, key, Some(Reason::CANCEL), too_long_head());
         }
         let accept = self.profile.accept;
+        let is_plain = !end_stream && self.plain.has_head(engine.fields());
         let Some(attempt) = self.attempt_mut(key) else { return };
         let Some(call) = attempt.ticket.call() else { return };
-        let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
-        match ResponseHead::read(fields, end_stream, accept, &call.head.method) {
+        let head = if is_plain {
+            Ok(ResponseHead::Head { metadata: Metadata::new(), encoding: Encoding::Identity })
+        } else {
+            let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
+            ResponseHead::read(fields, end_stream, accept, &call.head.method)
+        };
+        match head {
             Ok(ResponseHead::Head { metadata, encoding }) => {
                 attempt.progress = Progress::Messages;
                 attempt.encoding = encoding;
@@ -97,14 +103,18 @@ impl ClientSide {
         if oversize {
             return self.give_up(engine, key, None, too_long_head());
         }
+        let is_plain = self.plain.has_trailers(engine.fields());
         let Some(attempt) = self.attempt_mut(key) else { return };
         if matches!(attempt.progress, Progress::Foreign(_)) {
             return self.finish_foreign(engine, key, |foreign, engine| {
                 foreign.into_status_with(engine.fields().iter().map(|field| (field.token, field.name, field.value)))
             });
         }
-        let fields = engine.fields().iter().map(|field| (field.token, field.name, field.value));
-        let end = read_trailers(fields);
+        let end = if is_plain {
+            Ok(Metadata::new())
+        } else {
+            read_trailers(engine.fields().iter().map(|field| (field.token, field.name, field.value)))
+        };
         let end = end.and_then(|trailers| attempt.assembler.finish().map(|()| trailers));
         self.finish(engine, key, end);
     }

@@ -3,6 +3,7 @@
 mod attempts;
 mod events;
 mod outgoing;
+mod plain;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::classify::Engine;
 use crate::drive::driver::{CloseReason, Side, Verdict};
 use crate::drive::exchange::Notice;
 use crate::io::ConnectionInfo;
+use plain::PlainAnswers;
 
 /// What is asked of a client connection's owner.
 #[derive(Debug)]
@@ -83,6 +85,7 @@ pub(crate) struct ClientSide {
     queue: VecDeque<Ticket>,
     /// Streaming calls that got messages in this batch.
     touched: Vec<StreamKey>,
+    plain: PlainAnswers,
     /// No call's deadline is earlier.
     earliest_deadline: Option<Duration>,
     /// No more calls are taken.
@@ -105,6 +108,7 @@ impl ClientSide {
             attempt_count: 0,
             queue: VecDeque::new(),
             touched: Vec::new(),
+            plain: PlainAnswers::default(),
             earliest_deadline: None,
             is_draining: false,
         }
