@@ -26,7 +26,7 @@ use crate::tls::ClientTls;
 /// gRPC's channel idleness.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// HTTP/2's default; with less, what a reader holds back could stop the peer for good.
-const STREAM_WINDOW_LEN_MIN: u32 = 65_535;
+pub(crate) const STREAM_WINDOW_LEN_MIN: u32 = 65_535;
 /// gRPC: a shorter one would close connections between two calls of one client.
 const IDLE_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 

@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_turn_that_a_panic_ended_leaves_nothing_to_the_next() {
-        let [one, other] = [(); 2].map(|()| Exchange::new(Arc::new(Nobody), None, Encoding::Identity));
+        let [one, other] = [(); 2].map(|()| Exchange::new(Arc::new(Nobody), None, Encoding::Identity, 65_535));
         assert!(put(b"in"));
         let turn = begin(&one);
         let pushed = push(&one, |out, _| {
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_connection_within_a_turn_leaves_what_lies_there() {
-        let [one, other] = [(); 2].map(|()| Exchange::new(Arc::new(Nobody), None, Encoding::Identity));
+        let [one, other] = [(); 2].map(|()| Exchange::new(Arc::new(Nobody), None, Encoding::Identity, 65_535));
         assert!(put(b"in"));
         let turn = begin(&one).unwrap();
         assert!(!put(b"more") && begin(&other).is_none());

@@ -38,8 +38,8 @@ pub(crate) struct HttpHead {
     pub(crate) fields: Vec<(String, Vec<u8>)>,
 }
 
-/// Window is given back when this much was read, not octet by octet.
-const CONSUMED_LEN_MIN: usize = 16 * 1024;
+/// Window is given back when this much was read, or half of a stream's, not octet by octet.
+const CONSUMED_LEN_MIN: u16 = 16 * 1024;
 /// With this much unread, a message that is on its way gets no window beyond its own.
 const INBOUND_LEN_FULL: usize = 64 * 1024;
 
@@ -77,9 +77,17 @@ impl std::fmt::Debug for Exchange {
 }
 
 impl Exchange {
-    /// `encoding` is how the peer compresses, as far as that is known.
-    pub(crate) fn new(board: Arc<dyn NoticeBoard>, call: Option<StreamKey>, encoding: Encoding) -> Arc<Exchange> {
-        let inbound = LeafLock::new(Inbound::new(encoding));
+    /// `encoding` is how the peer compresses, as far as that is known; `window_len` is what it
+    /// may send on a stream before it is answered.
+    pub(crate) fn new(
+        board: Arc<dyn NoticeBoard>,
+        call: Option<StreamKey>,
+        encoding: Encoding,
+        window_len: u32,
+    ) -> Arc<Exchange> {
+        let consumed_len_min =
+            u16::try_from(window_len / 2).map_or(CONSUMED_LEN_MIN, |half| half.clamp(1, CONSUMED_LEN_MIN));
+        let inbound = LeafLock::new(Inbound::new(encoding, consumed_len_min));
         Arc::new(Exchange {
             board,
             call,
@@ -115,7 +123,7 @@ impl Exchange {
             let taken = inbound.poll_take(cx, packed);
             self.has_arrived.store(inbound.has_some(), Ordering::Relaxed);
             let has_room = was_full && inbound.len() < INBOUND_LEN_FULL;
-            (taken, has_room || inbound.consumed_len as usize >= CONSUMED_LEN_MIN)
+            (taken, has_room || inbound.consumed_len >= u32::from(inbound.consumed_len_min))
         };
         if consumed {
             self.notify(Notice::Consumed);

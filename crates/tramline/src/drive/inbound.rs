@@ -64,6 +64,8 @@ pub(crate) struct Inbound {
     pub(super) encoding: Encoding,
     /// Octets taken and not yet given back to the window.
     pub(super) consumed_len: u32,
+    /// As many are given back at once.
+    pub(super) consumed_len_min: u16,
 }
 
 impl Arrived {
@@ -97,8 +99,8 @@ impl Arrived {
 }
 
 impl Inbound {
-    pub(super) fn new(encoding: Encoding) -> Self {
-        Inbound { encoding, ..Inbound::default() }
+    pub(super) fn new(encoding: Encoding, consumed_len_min: u16) -> Self {
+        Inbound { encoding, consumed_len_min, ..Inbound::default() }
     }
 
     /// Adds a whole message; `owed` is what it cost in flow control.

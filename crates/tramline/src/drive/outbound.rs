@@ -23,6 +23,8 @@ const TAIL_KEPT_LEN_MAX: usize = 4 * 1024;
 /// From this length on a tail grows by so many times what is in it.
 const BURST_LEN_MIN: usize = 4 * 1024;
 const BURST_GROWTH: usize = 3;
+/// So much is made ready for the next burst at most: a tail is full before.
+const BURST_LEN_MAX: usize = OUTBOUND_LEN_MAX + OUTBOUND_LEN_MAX / 8;
 
 /// A tail of this length goes out as it is: the engine would not copy it either.
 const TAIL_PIECE_LEN_MIN: usize = 16 * 1024;
@@ -124,7 +126,7 @@ impl Tail {
         if self.octets.len() < TAIL_PIECE_LEN_MIN {
             return None;
         }
-        self.burst_len = (self.octets.len() + self.octets.len() / 8) as u32;
+        self.burst_len = (self.octets.len() + self.octets.len() / 8).min(BURST_LEN_MAX) as u32;
         Some(std::mem::take(&mut self.octets).into())
     }
 

@@ -429,3 +429,28 @@ async fn writers_in_a_turn_and_elsewhere_wait_for_the_client() {
     let answer = client.answer(stream).await;
     assert_eq!((answer.status(), answer.messages().len()), (0, VOICE_COUNT * MESSAGE_COUNT));
 }
+
+/// Window comes back for what another task reads, however small the window is.
+#[tokio::test]
+async fn a_reader_elsewhere_gives_a_small_window_back() {
+    let server = serve_with(|builder| {
+        builder.http2(|config| config.stream_window_len = 4000).add_routes(|routes| {
+            routes.bidi_streaming(HANDED, Arc::new(()), |_, request: Calls, replies| {
+                hand_over(request, replies, Duration::ZERO)
+            });
+        })
+    })
+    .await;
+    let mut client = RawClient::connect(server.address).await;
+    let stream = client.open("/test.Test/Handed", &[], false);
+    client.flush().await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    // The window ends where a message does.
+    for n in 1..=40 {
+        client.send(stream, &envelope(&[7; 995]), false);
+        if n % 4 == 0 {
+            let answered = client.until(stream, |answer| answer.data.len() == n * 1000);
+            assert!(tokio::time::timeout(Duration::from_secs(5), answered).await.is_ok(), "stuck at {n}");
+        }
+    }
+}

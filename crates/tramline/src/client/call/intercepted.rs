@@ -12,6 +12,7 @@ use tramline_h2::StreamKey;
 
 use super::shared::{Call, CallBoard, CallHead};
 use super::ticket::{Outbox, Ticket, cancelled};
+use crate::client::builder::STREAM_WINDOW_LEN_MIN;
 use crate::client::router::{Router, no_runtime};
 use crate::drive::exchange::{Exchange, Notice, NoticeBoard};
 use crate::drive::leaf_lock::LeafLock;
@@ -85,7 +86,8 @@ pub(super) struct Opening {
 impl Opening {
     pub(super) fn new(router: Arc<Router>, head: CallHead, extensions: Extensions, message: Option<Bytes>) -> Self {
         let board = Arc::new(LateBoard::default());
-        let exchange = Exchange::new(Arc::clone(&board) as Arc<dyn NoticeBoard>, None, Encoding::Identity);
+        let exchange =
+            Exchange::new(Arc::clone(&board) as Arc<dyn NoticeBoard>, None, Encoding::Identity, STREAM_WINDOW_LEN_MIN);
         Opening { router, head, extensions, message, exchange, board, hooks: LateHooks::default() }
     }
 

@@ -17,6 +17,7 @@ use super::reply::Reply;
 use super::requests::Requests;
 use super::shared::{Call, CallBoard, CallHead};
 use super::ticket::{Outbox, Ticket};
+use crate::client::builder::STREAM_WINDOW_LEN_MIN;
 use crate::client::router::Router;
 use crate::drive::exchange::Exchange;
 use crate::drive::transfer;
@@ -50,7 +51,8 @@ where
     fn prepare(&self, head: CallHead) -> Prepared {
         let encoding = head.encoding;
         let call = Call::new(head, Arc::clone(&self.router), None);
-        let exchange = Exchange::new(Arc::new(CallBoard(Arc::clone(&call))), None, Encoding::Identity);
+        let exchange =
+            Exchange::new(Arc::new(CallBoard(Arc::clone(&call))), None, Encoding::Identity, STREAM_WINDOW_LEN_MIN);
         Prepared { ticket: Ticket::new(call, Some(Arc::clone(&exchange)), Outbox::default()), exchange, encoding }
     }
 

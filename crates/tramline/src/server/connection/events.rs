@@ -180,7 +180,8 @@ impl ServerSide {
             }
         }
         if streams {
-            call.exchange = Some(Exchange::new(self.mailbox.clone(), Some(key), call.encoding));
+            let window_len = self.shared.engine.stream_window_len;
+            call.exchange = Some(Exchange::new(self.mailbox.clone(), Some(key), call.encoding, window_len));
         }
         if timeout == Some(Duration::ZERO) {
             let status = Status::deadline_exceeded("the deadline had passed when the call arrived");
