@@ -68,7 +68,7 @@ impl Options {
                 Arg::Long("cells") => options.choose_cells(&parser.value()?.string()?)?,
                 Arg::Long("contestants") => options.choose_contestants(&parser.value()?.string()?)?,
                 Arg::Long("rounds") => options.rounds = parser.value()?.parse()?,
-                Arg::Long("seconds") => options.duration = Duration::from_secs_f64(parser.value()?.parse()?),
+                Arg::Long("seconds") => options.duration = Duration::try_from_secs_f64(parser.value()?.parse()?)?,
                 Arg::Long("no-build") => options.is_build = false,
                 Arg::Long("no-syscalls") => options.has_syscalls = false,
                 Arg::Long("no-server") => options.cells.clear(),
