@@ -173,11 +173,12 @@ impl<T> Streaming<T> {
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
         loop {
             if let Some(reading) = &mut self.reading {
+                let Format { limits, decode } = *self.format;
                 let outcome = if reading.passage.is_some() {
                     ready!(self.poll_through(cx))
                 } else {
                     reading.next().map(|(compressed, message)| {
-                        decode_with(Frame::Slice(message), compressed, &self.exchange, &self.format)
+                        decode_with(Frame::Slice(message), compressed, &self.exchange, limits, decode)
                     })
                 };
                 match outcome {
@@ -266,18 +267,18 @@ impl<T> Streaming<T> {
     fn deliver(&mut self, frame: Frame<'_>, compressed: bool) -> Option<Result<T, Status>> {
         self.reading.get_or_insert_default().was_compressed = compressed;
         self.pass_head();
+        let Format { limits, decode } = *self.format;
         if !self.passage().is_some_and(|passage| passage.sees_messages()) {
-            return Some(decode_with(frame, compressed, &self.exchange, &self.format));
+            return Some(decode_with(frame, compressed, &self.exchange, limits, decode));
         }
-        let encoding = if compressed { self.exchange.encoding() } else { Encoding::Identity };
-        let octets = transfer::decode(frame, compressed, encoding, self.format.limits, raw);
+        let octets = decode_with(frame, compressed, &self.exchange, limits, raw);
         let passage = self.reading.as_mut().and_then(|reading| reading.passage.as_mut());
         match (octets, passage) {
             (Ok(octets), Some(passage)) => {
                 passage.start_message(octets);
                 None
             }
-            (Ok(octets), None) => Some((self.format.decode)(Frame::Shared(octets), self.format.limits)),
+            (Ok(octets), None) => Some(decode(Frame::Shared(octets), limits)),
             (Err(status), _) => Some(Err(status)),
         }
     }
@@ -321,9 +322,15 @@ impl<T> Drop for Streaming<T> {
 impl<T> Unpin for Streaming<T> {}
 
 #[inline]
-fn decode_with<T>(frame: Frame<'_>, compressed: bool, exchange: &Exchange, format: &Format<T>) -> Result<T, Status> {
+fn decode_with<M>(
+    frame: Frame<'_>,
+    compressed: bool,
+    exchange: &Exchange,
+    limits: Limits,
+    decode: DecodeFn<M>,
+) -> Result<M, Status> {
     let encoding = if compressed { exchange.encoding() } else { Encoding::Identity };
-    transfer::decode(frame, compressed, encoding, format.limits, format.decode)
+    transfer::decode(frame, compressed, encoding, limits, decode)
 }
 
 /// The message at `at`, which moves behind it, and whether it is compressed.

@@ -164,15 +164,10 @@ impl Exchange {
 
     /// Ready when one more message may be sent.
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<Result<(), Status>> {
-        let on_desk_len = desk::outbox_len(self);
-        let polled = {
+        self.poll_room(|on_desk_len| {
             let mut outbound = self.outbound.lock();
             outbound.as_mut().map_or(Poll::Ready(Ok(())), |outbound| outbound.poll_ready(cx, on_desk_len))
-        };
-        if polled.is_pending() {
-            desk::note_crowded(self);
-        }
-        polled
+        })
     }
 
     /// Adds the message that `encode` appends, when there is room for it.
@@ -186,8 +181,12 @@ impl Exchange {
             Ok(pushed) => return Poll::Ready(pushed),
             Err(encode) => encode,
         };
-        let on_desk_len = desk::outbox_len(self);
-        let polled = self.change_outbound(|outbound| outbound.poll_push(cx, on_desk_len, encode));
+        self.poll_room(|on_desk_len| self.change_outbound(|outbound| outbound.poll_push(cx, on_desk_len, encode)))
+    }
+
+    /// `poll` finds room beside what lies on the desk, or waits for it.
+    fn poll_room(&self, poll: impl FnOnce(usize) -> Poll<Result<(), Status>>) -> Poll<Result<(), Status>> {
+        let polled = poll(desk::outbox_len(self));
         if polled.is_pending() {
             desk::note_crowded(self);
         }
@@ -361,20 +360,24 @@ impl Exchange {
     /// A message arrived that cost `owed` octets of window. Returns what was read since the
     /// last time, as [`take_consumed`](Self::take_consumed), and whether a reader waits.
     pub(crate) fn push_message(&self, compressed: bool, frame: Frame<'_>, owed: usize) -> (usize, bool) {
+        self.fill_inbound(|inbound| {
+            inbound.push(compressed, frame, owed);
+            (std::mem::take(&mut inbound.consumed_len) as usize, inbound.is_awaited())
+        })
+    }
+
+    /// Changes the inbox, in which there is something from now on.
+    #[inline]
+    fn fill_inbound<R>(&self, fill: impl FnOnce(&mut Inbound) -> R) -> R {
         let mut inbound = self.inbound.lock();
         self.has_arrived.store(true, Ordering::Relaxed);
-        inbound.push(compressed, frame, owed);
-        (std::mem::take(&mut inbound.consumed_len) as usize, inbound.is_awaited())
+        fill(&mut inbound)
     }
 
     /// Packed messages that were to be read elsewhere, and were not. The inbox is empty: nothing
     /// goes there past them.
     pub(crate) fn put_back(&self, pack: Vec<u8>, owed: usize) {
-        {
-            let mut inbound = self.inbound.lock();
-            self.has_arrived.store(true, Ordering::Relaxed);
-            inbound.put_back(pack, owed);
-        }
+        self.fill_inbound(|inbound| inbound.put_back(pack, owed));
         self.wake_reader();
     }
 
@@ -399,21 +402,13 @@ impl Exchange {
 
     /// The peer's side ended.
     pub(crate) fn finish_inbound(&self, end: InboundEnd) {
-        {
-            let mut inbound = self.inbound.lock();
-            self.has_arrived.store(true, Ordering::Relaxed);
-            inbound.finish(end);
-        }
+        self.fill_inbound(|inbound| inbound.finish(end));
         self.wake_reader();
     }
 
     /// The call ended early: both boxes are emptied, and both users told.
     pub(crate) fn abort(&self, status: &Status) {
-        {
-            let mut inbound = self.inbound.lock();
-            self.has_arrived.store(true, Ordering::Relaxed);
-            inbound.abort(status.clone());
-        }
+        self.fill_inbound(|inbound| inbound.abort(status.clone()));
         self.wake_reader();
         self.close_outbound(status.clone());
     }

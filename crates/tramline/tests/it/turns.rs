@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 use tramline::codec::Raw;
+use tramline::server::ServerBuilder;
 use tramline::{Method, Replies, Status};
+use tramline_h2::StreamKey;
 
 use crate::raw_client::{RawClient, envelope};
-use crate::services::{CHAT, Calls, serve, serve_with};
+use crate::services::{CHAT, Calls, Running, serve, serve_with};
 
 /// What sets of futures have: one is polled when its own waker was woken, and not else.
 #[derive(Default)]
@@ -39,6 +41,34 @@ async fn echo(mut request: Calls, replies: Replies<Bytes>) -> Result<(), Status>
         replies.send(message).await?;
     }
     Ok(())
+}
+
+const TURNS: &str = "/test.Test/Turns";
+
+/// With `handler` behind [`TURNS`].
+fn chat<F>(
+    handler: impl Fn(Calls, Replies<Bytes>) -> F + Send + Sync + 'static,
+) -> impl FnOnce(ServerBuilder) -> ServerBuilder
+where
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    let method = Method::bidi_streaming(TURNS, Raw);
+    |builder| {
+        builder.add_routes(|routes| {
+            routes.bidi_streaming(method, Arc::new(handler), |handler, request: Calls, replies| {
+                handler(request, replies)
+            });
+        })
+    }
+}
+
+/// A client with one call, whose handler has had its first turn.
+async fn open(server: &Running, path: &str) -> (RawClient, StreamKey) {
+    let mut client = RawClient::connect(server.address).await;
+    let stream = client.open(path, &[], false);
+    client.flush().await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    (client, stream)
 }
 
 /// A handler may hand its half of the call to another task, or read it among other things:
@@ -84,7 +114,6 @@ async fn a_stream_is_read_where_the_handler_left_it() {
 /// What was sent first goes out first, whoever sends it, as long as one knew of the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_message_overtakes_another_that_it_followed() {
-    const RELAY: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Relay", Raw);
     const ROUND_COUNT: usize = 300;
     // Long ones leave as pieces of their own, short ones are copied.
     fn message(n: usize) -> Bytes {
@@ -115,14 +144,9 @@ async fn no_message_overtakes_another_that_it_followed() {
         drop(to_twin);
         twin.await.map_err(|_| Status::internal("the twin panicked"))
     }
-    let server = serve_with(|builder| {
-        builder.add_routes(|routes| {
-            routes.bidi_streaming(RELAY, Arc::new(()), |_, request: Calls, replies| relay(request, replies));
-        })
-    })
-    .await;
+    let server = serve_with(chat(relay)).await;
     let mut client = RawClient::connect(server.address).await;
-    let stream = client.open("/test.Test/Relay", &[], false);
+    let stream = client.open(TURNS, &[], false);
     for n in 0..ROUND_COUNT {
         client.send(stream, &envelope(b"go"), n + 1 == ROUND_COUNT);
     }
@@ -138,7 +162,6 @@ async fn no_message_overtakes_another_that_it_followed() {
 /// A handler that waited for messages may do something else in its turn. What came stays in order.
 #[tokio::test]
 async fn messages_that_a_turn_left_unread_come_first() {
-    const LATE: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Late", Raw);
     async fn late(gate: Arc<Notify>, mut request: Calls, replies: Replies<Bytes>) -> Result<(), Status> {
         // The first turn waits for a message, the second, which one causes, does not look at it.
         let mut turns = 0;
@@ -152,23 +175,12 @@ async fn messages_that_a_turn_left_unread_come_first() {
         })
         .await;
         gate.notified().await;
-        while let Some(message) = request.get_mut().message().await? {
-            replies.send(message).await?;
-        }
-        Ok(())
+        echo(request, replies).await
     }
     let gate = Arc::new(Notify::new());
     let of_service = Arc::clone(&gate);
-    let server = serve_with(|builder| {
-        builder.add_routes(move |routes| {
-            routes.bidi_streaming(LATE, of_service, |gate, request: Calls, replies| late(gate, request, replies));
-        })
-    })
-    .await;
-    let mut client = RawClient::connect(server.address).await;
-    let stream = client.open("/test.Test/Late", &[], false);
-    client.flush().await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let server = serve_with(chat(move |request, replies| late(Arc::clone(&of_service), request, replies))).await;
+    let (mut client, stream) = open(&server, TURNS).await;
     let sent: Vec<Vec<u8>> = [10, 20, 20_000, 30, 16_384, 40].iter().map(|len| vec![*len as u8; *len]).collect();
     for message in &sent[..4] {
         client.send(stream, &envelope(message), false);
@@ -209,10 +221,7 @@ async fn a_broken_envelope_leaves_nothing_to_the_next_call() {
 #[tokio::test]
 async fn long_and_short_messages_keep_their_order() {
     let server = serve().await;
-    let mut client = RawClient::connect(server.address).await;
-    let stream = client.open(CHAT, &[], false);
-    client.flush().await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    let (mut client, stream) = open(&server, CHAT).await;
     let sent: Vec<Vec<u8>> = (1..60).map(|n| vec![n as u8; [20_000, 10, 17_000, 16_000][n % 4]]).collect();
     for message in &sent {
         client.send(stream, &envelope(message), false);
@@ -220,8 +229,6 @@ async fn long_and_short_messages_keep_their_order() {
     client.send(stream, b"", true);
     assert_eq!(client.answer(stream).await.messages(), sent);
 }
-
-const HANDED: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Handed", Raw);
 
 /// Asks for a message once, and has another thread echo them then. Its next turn takes `pause`.
 async fn hand_over(mut request: Calls, replies: Replies<Bytes>, pause: Duration) -> Result<(), Status> {
@@ -246,19 +253,9 @@ async fn hand_over(mut request: Calls, replies: Replies<Bytes>, pause: Duration)
 /// What a handler waited for, it may have another task wait for: that is woken by whatever comes.
 #[tokio::test]
 async fn a_long_message_wakes_the_task_that_the_handler_gave_its_stream_to() {
-    let server = serve_with(|builder| {
-        builder.add_routes(|routes| {
-            routes.bidi_streaming(HANDED, Arc::new(()), |_, request: Calls, replies| {
-                hand_over(request, replies, Duration::ZERO)
-            });
-        })
-    })
-    .await;
+    let server = serve_with(chat(|request, replies| hand_over(request, replies, Duration::ZERO))).await;
     for len in [10, 16_384, 16_385, 70_000] {
-        let mut client = RawClient::connect(server.address).await;
-        let stream = client.open("/test.Test/Handed", &[], false);
-        client.flush().await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let (mut client, stream) = open(&server, TURNS).await;
         client.send(stream, &envelope(&vec![7; len]), false);
         let answered = client.until(stream, |answer| answer.data.len() == 5 + len);
         assert!(tokio::time::timeout(Duration::from_secs(5), answered).await.is_ok(), "nobody read {len} octets");
@@ -269,19 +266,10 @@ async fn a_long_message_wakes_the_task_that_the_handler_gave_its_stream_to() {
 /// handler's turn is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_stream_does_not_end_elsewhere_before_its_messages() {
-    let server = serve_with(|builder| {
-        builder.add_routes(|routes| {
-            routes.bidi_streaming(HANDED, Arc::new(()), |_, request: Calls, replies| {
-                hand_over(request, replies, Duration::from_millis(100))
-            });
-        })
-    })
-    .await;
+    let pause = Duration::from_millis(100);
+    let server = serve_with(chat(move |request, replies| hand_over(request, replies, pause))).await;
     for lens in [&[10][..], &[10, 20], &[10, 20_000, 30]] {
-        let mut client = RawClient::connect(server.address).await;
-        let stream = client.open("/test.Test/Handed", &[], false);
-        client.flush().await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        let (mut client, stream) = open(&server, TURNS).await;
         let sent: Vec<Vec<u8>> = lens.iter().map(|len| vec![*len as u8; *len]).collect();
         let octets: Vec<u8> = sent.iter().flat_map(|message| envelope(message)).collect();
         client.send(stream, &octets, true);
@@ -294,7 +282,6 @@ async fn a_stream_does_not_end_elsewhere_before_its_messages() {
 /// A message wakes who asked for it, also if that had a turn since in which it did not ask again.
 #[tokio::test]
 async fn a_turn_for_something_else_forgets_no_reader() {
-    const TWICE: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Twice", Raw);
     async fn twice(gate: Arc<Notify>, mut request: Calls, replies: Replies<Bytes>) -> Result<(), Status> {
         let mut opened = Box::pin(gate.notified());
         let mut was_opened = false;
@@ -312,17 +299,9 @@ async fn a_turn_for_something_else_forgets_no_reader() {
     }
     let gate = Arc::new(Notify::new());
     let of_service = Arc::clone(&gate);
-    let server = serve_with(|builder| {
-        builder.add_routes(move |routes| {
-            routes.bidi_streaming(TWICE, of_service, |gate, request: Calls, replies| twice(gate, request, replies));
-        })
-    })
-    .await;
+    let server = serve_with(chat(move |request, replies| twice(Arc::clone(&of_service), request, replies))).await;
     for octets in [envelope(b"asked for"), vec![]] {
-        let mut client = RawClient::connect(server.address).await;
-        let stream = client.open("/test.Test/Twice", &[], false);
-        client.flush().await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let (mut client, stream) = open(&server, TURNS).await;
         gate.notify_one();
         tokio::time::sleep(Duration::from_millis(20)).await;
         client.send(stream, &octets, octets.is_empty());
@@ -335,8 +314,7 @@ async fn a_turn_for_something_else_forgets_no_reader() {
 /// A handler may run another connection in its turn, on the same thread. Each keeps its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_run_within_a_turn_take_nothing_of_it() {
-    const NESTED: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Nested", Raw);
-    async fn chat(len: u8) -> Vec<Vec<u8>> {
+    async fn talk(len: u8) -> Vec<Vec<u8>> {
         let server = serve().await;
         let mut client = RawClient::connect(server.address).await;
         let stream = client.open(CHAT, &[], false);
@@ -350,7 +328,7 @@ async fn connections_run_within_a_turn_take_nothing_of_it() {
     fn run_here(len: u8) -> Vec<Vec<u8>> {
         tokio::task::block_in_place(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(chat(len))
+            runtime.block_on(talk(len))
         })
     }
     async fn nest(mut request: Calls, replies: Replies<Bytes>) -> Result<(), Status> {
@@ -372,16 +350,8 @@ async fn connections_run_within_a_turn_take_nothing_of_it() {
         }
         Ok(())
     }
-    let server = serve_with(|builder| {
-        builder.add_routes(|routes| {
-            routes.bidi_streaming(NESTED, Arc::new(()), |_, request: Calls, replies| nest(request, replies));
-        })
-    })
-    .await;
-    let mut client = RawClient::connect(server.address).await;
-    let stream = client.open("/test.Test/Nested", &[], false);
-    client.flush().await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    let server = serve_with(chat(nest)).await;
+    let (mut client, stream) = open(&server, TURNS).await;
     client.send(stream, &[envelope(b"one"), envelope(b"two")].concat(), true);
     let answer = client.answer(stream).await;
     assert_eq!((answer.status(), answer.messages()), (0, vec![b"one".to_vec(), b"two".to_vec()]));
@@ -391,7 +361,6 @@ async fn connections_run_within_a_turn_take_nothing_of_it() {
 /// reads again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_in_a_turn_and_elsewhere_wait_for_the_client() {
-    const CHOIR: Method<Bytes, Bytes, Raw> = Method::bidi_streaming("/test.Test/Choir", Raw);
     const VOICE_COUNT: usize = 4;
     const MESSAGE_COUNT: usize = 500;
     static SENT: AtomicUsize = AtomicUsize::new(0);
@@ -402,23 +371,19 @@ async fn writers_in_a_turn_and_elsewhere_wait_for_the_client() {
         }
         Ok(())
     }
-    let server = serve_with(|builder| {
-        builder.add_routes(|routes| {
-            routes.bidi_streaming(CHOIR, Arc::new(()), |_, _: Calls, replies: Replies<Bytes>| async move {
-                let others = (1..VOICE_COUNT).map(|voice| tokio::spawn(sing(voice, replies.clone())));
-                let others: Vec<_> = others.collect();
-                sing(0, replies.clone()).await?;
-                for other in others {
-                    other.await.map_err(|_| Status::internal("a voice panicked"))??;
-                }
-                Ok(())
-            });
-        })
-    })
-    .await;
+    async fn conduct(_request: Calls, replies: Replies<Bytes>) -> Result<(), Status> {
+        let others = (1..VOICE_COUNT).map(|voice| tokio::spawn(sing(voice, replies.clone())));
+        let others: Vec<_> = others.collect();
+        sing(0, replies.clone()).await?;
+        for other in others {
+            other.await.map_err(|_| Status::internal("a voice panicked"))??;
+        }
+        Ok(())
+    }
+    let server = serve_with(chat(conduct)).await;
     let mut client = RawClient::connect(server.address).await;
     client.releases = false;
-    let stream = client.open("/test.Test/Choir", &[], true);
+    let stream = client.open(TURNS, &[], true);
     let first = client.until(stream, |answer| answer.data.len() >= 65_535).await.data.len();
     tokio::time::sleep(Duration::from_millis(100)).await;
     // The window, the engine's queue, the box and the desk.
@@ -433,18 +398,9 @@ async fn writers_in_a_turn_and_elsewhere_wait_for_the_client() {
 /// Window comes back for what another task reads, however small the window is.
 #[tokio::test]
 async fn a_reader_elsewhere_gives_a_small_window_back() {
-    let server = serve_with(|builder| {
-        builder.http2(|config| config.stream_window_len = 4000).add_routes(|routes| {
-            routes.bidi_streaming(HANDED, Arc::new(()), |_, request: Calls, replies| {
-                hand_over(request, replies, Duration::ZERO)
-            });
-        })
-    })
-    .await;
-    let mut client = RawClient::connect(server.address).await;
-    let stream = client.open("/test.Test/Handed", &[], false);
-    client.flush().await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    let with_chat = chat(|request, replies| hand_over(request, replies, Duration::ZERO));
+    let server = serve_with(|builder| with_chat(builder.http2(|config| config.stream_window_len = 4000))).await;
+    let (mut client, stream) = open(&server, TURNS).await;
     // The window ends where a message does.
     for n in 1..=40 {
         client.send(stream, &envelope(&[7; 995]), false);

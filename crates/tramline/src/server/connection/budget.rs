@@ -152,6 +152,14 @@ mod tests {
             self.pass(micros);
             self.budget.finish_poll(started, &self.clock, &self.load);
         }
+
+        /// One poll, behind which the connection rests.
+        fn poll_alone(&mut self, micros: u64) {
+            self.budget.handle_turn(self.clock.now(), true);
+            self.poll(micros);
+            self.budget.handle_park(&self.clock);
+            self.pass(100_000);
+        }
     }
 
     #[test]
@@ -205,24 +213,14 @@ mod tests {
     #[test]
     fn one_long_poll_before_the_connection_parks_is_found() {
         let mut bench = Bench::new();
-        for _ in 0..8 {
-            bench.budget.handle_turn(bench.clock.now(), true);
-            bench.poll(5000);
-            bench.budget.handle_park(&bench.clock);
-            bench.pass(100_000);
-        }
+        (0..8).for_each(|_| bench.poll_alone(5000));
         assert!(bench.load.is_long());
     }
 
     #[test]
     fn a_connection_that_was_parked_is_not_suspected() {
         let mut bench = Bench::new();
-        for _ in 0..100 {
-            bench.budget.handle_turn(bench.clock.now(), true);
-            bench.poll(1);
-            bench.budget.handle_park(&bench.clock);
-            bench.pass(100_000);
-        }
+        (0..100).for_each(|_| bench.poll_alone(1));
         assert!(!bench.load.is_long());
     }
 
