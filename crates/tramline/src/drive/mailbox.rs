@@ -155,8 +155,67 @@ impl<L: WakeLetter> CallWaker<L> {
     }
 
     /// The waker for a poll that begins now: a wake from now on counts again.
+    #[inline]
     pub(crate) fn arm(&self) -> &Waker {
-        self.shared.is_posted.store(false, Ordering::Release);
+        let is_posted = &self.shared.is_posted;
+        if is_posted.load(Ordering::Relaxed) {
+            // Who found it set wrote no letter: the poll sees what was there before that. A store
+            // alone might not be seen by others before the poll has looked.
+            is_posted.swap(false, Ordering::AcqRel);
+        }
         &self.waker
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    struct Wakes;
+
+    impl WakeLetter for Wakes {
+        fn wake(_place: u32) -> Self {
+            Wakes
+        }
+    }
+
+    /// What was there before a wake is seen by the poll that the wake brings, or by one that
+    /// begins at the same time.
+    #[test]
+    fn no_wake_is_lost_while_a_poll_begins() {
+        let mailbox = Arc::new(Mailbox::default());
+        let waker = CallWaker::<Wakes>::new(&mailbox, 0);
+        let (told, seen) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            let other = waker.waker.clone();
+            let (told, seen) = (&told, &seen);
+            let telling = scope.spawn(move || {
+                for round in 1..=150_000 {
+                    other.wake_by_ref();
+                    for _ in 0..round % 64 {
+                        std::hint::spin_loop();
+                    }
+                    told.store(round, Ordering::Release);
+                    other.wake_by_ref();
+                    let patience = Instant::now() + Duration::from_secs(5);
+                    while seen.load(Ordering::Acquire) < round {
+                        (0..100).for_each(|_| std::hint::spin_loop());
+                        assert!(Instant::now() < patience, "round {round} was never seen");
+                        std::thread::yield_now();
+                    }
+                }
+            });
+            let mut letters = Vec::new();
+            while !telling.is_finished() {
+                mailbox.take(&mut letters);
+                if letters.drain(..).next().is_some() {
+                    waker.arm();
+                    seen.store(told.load(Ordering::Acquire), Ordering::Release);
+                }
+            }
+        });
     }
 }
