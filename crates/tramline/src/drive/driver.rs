@@ -29,6 +29,9 @@ const EARLY_FLUSH_LEN: usize = 64 * 1024;
 /// How long a connection that we ended reads on, so that the peer sees our GOAWAY and
 /// an orderly close instead of a reset.
 const LINGER: Duration = Duration::from_secs(1);
+/// Reads of what the peer left when nothing can be written to it any more: above what a
+/// socket's buffer holds.
+const LAST_READ_COUNT_MAX: usize = 256;
 
 /// Why a connection is over.
 #[derive(Debug)]
@@ -72,6 +75,10 @@ pub(crate) trait Side: Send + Unpin + 'static {
     fn handle_deadlines(&mut self, engine: &mut Engine, now: Duration);
     /// The earliest deadline of a call, or an earlier time.
     fn next_deadline(&self) -> Option<Duration>;
+    /// Nothing reaches the peer any more. True if what it sent before that is of use.
+    fn handle_unwritable(&mut self) -> bool {
+        false
+    }
     /// Whether anything is left that needs the connection.
     fn is_idle(&self) -> bool;
     /// Whether tasks were spawned since this was asked last.
@@ -102,7 +109,7 @@ pub(crate) struct Driver<S: Side> {
     /// The front of a frame whose rest has not come, or what stayed behind when reading
     /// was paused.
     carry: Vec<u8>,
-    /// Reading was paused: `carry` may hold whole frames.
+    /// Reading was paused, and is still: `carry` may hold whole frames.
     is_carry_held: bool,
     clock: Clock,
     timer: Timer,
@@ -145,7 +152,7 @@ impl<S: Side> Driver<S> {
             let read = self.poll_read(cx, buffer);
             if turn > 0 {
                 // The turn before wrote what it could, and nothing came since.
-                if read.is_pending() && !has_letters && !self.is_carry_held && self.try_park(cx, now) {
+                if read.is_pending() && !has_letters && self.try_park(cx, now) {
                     self.side.handle_park();
                     return Poll::Pending;
                 }
@@ -155,7 +162,10 @@ impl<S: Side> Driver<S> {
             let mut has_progress = has_letters && self.take_letters(now);
             has_progress |= self.handle_read(cx, read, buffer, now);
             has_progress |= self.handle_due(now);
-            has_progress |= self.poll_flush(cx, now);
+            match self.poll_flush(cx, now) {
+                Ok(has_room) => has_progress |= has_room,
+                Err(error) => self.end_writing(cx, buffer, error, now),
+            }
             self.check_drained(now);
             match self.stage {
                 Stage::Closed => return Poll::Ready(()),
@@ -220,7 +230,7 @@ impl<S: Side> Driver<S> {
     }
 
     /// One read, behind what was carried over.
-    #[inline]
+    #[inline(always)]
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>> {
         if self.is_read_closed || self.engine.is_read_paused() {
             return Poll::Pending;
@@ -235,7 +245,7 @@ impl<S: Side> Driver<S> {
     }
 
     /// Everything that one read brought. True if there was anything.
-    #[inline]
+    #[inline(always)]
     fn handle_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -244,7 +254,7 @@ impl<S: Side> Driver<S> {
         now: Duration,
     ) -> bool {
         match read {
-            Poll::Pending => return self.resume(cx, now),
+            Poll::Pending => return false,
             Poll::Ready(_) if !self.is_open() => return false,
             Poll::Ready(Ok(0)) => {
                 self.is_read_closed = true;
@@ -261,7 +271,8 @@ impl<S: Side> Driver<S> {
         true
     }
 
-    /// Input that stayed behind while reading was paused.
+    /// Input that stayed behind while reading was paused. It is handled as soon as there is
+    /// room: what is read next may be the end, or an error.
     fn resume(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         if !self.is_carry_held || !self.is_open() || self.engine.is_read_paused() {
             return false;
@@ -330,7 +341,7 @@ impl<S: Side> Driver<S> {
 
     /// Writes what there is. True if that made room for more: a producer's, or the
     /// reader's.
-    fn poll_flush(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+    fn poll_flush(&mut self, cx: &mut Context<'_>, now: Duration) -> io::Result<bool> {
         let was_paused = self.engine.is_read_paused();
         let mut has_progress = false;
         loop {
@@ -339,25 +350,38 @@ impl<S: Side> Driver<S> {
             }
             match write_output(&mut self.io, cx, self.engine.output()) {
                 Poll::Pending => break,
-                Poll::Ready(Ok(count)) if count > 0 => {
-                    self.engine.advance_output(now, count);
-                    has_progress |= self.handle_room(cx, now);
-                }
-                Poll::Ready(Ok(_)) => {
-                    self.close(CloseReason::Io(io::ErrorKind::WriteZero.into()), now);
-                    return true;
-                }
-                Poll::Ready(Err(error)) => {
-                    self.close(CloseReason::Io(error), now);
-                    return true;
-                }
+                Poll::Ready(written) => self.engine.advance_output(now, written?),
             }
+            has_progress |= self.handle_room(cx, now);
         }
         // TLS keeps records of its own.
-        if let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx) {
-            self.close(CloseReason::Io(error), now);
+        if let Poll::Ready(flushed) = Pin::new(&mut self.io).poll_flush(cx) {
+            flushed?;
         }
-        has_progress || (was_paused && !self.engine.is_read_paused())
+        Ok(has_progress || (was_paused && !self.engine.is_read_paused()))
+    }
+
+    /// The peer is gone, or reads no more. What it sent before that may be a whole reply, or
+    /// say which calls it has not processed.
+    #[cold]
+    fn end_writing(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<u8>, error: io::Error, now: Duration) {
+        let is_of_use = self.is_open() && self.side.handle_unwritable();
+        let mut reads_left = if is_of_use { LAST_READ_COUNT_MAX } else { 0 };
+        while reads_left > 0 && self.is_open() {
+            // Nothing that waits to be written holds up the reading.
+            let len = self.engine.output().len();
+            self.engine.advance_output(now, len);
+            if self.resume(cx, now) {
+                continue;
+            }
+            let read = self.poll_read(cx, buffer);
+            if !matches!(read, Poll::Ready(Ok(1..) | Err(_))) {
+                break;
+            }
+            self.handle_read(cx, read, buffer, now);
+            reads_left -= 1;
+        }
+        self.close(CloseReason::Io(error), now);
     }
 
     /// Memory for what this poll sends. Output that waits has memory of its own.
@@ -377,14 +401,14 @@ impl<S: Side> Driver<S> {
         }
     }
 
-    /// Producers that waited for room, now that some was made.
+    /// Producers that waited for room, and input that did, now that some was made.
     fn handle_room(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         let mut has_some = false;
         while let Some(event) = self.engine.poll_event() {
             self.side.handle_event(&mut self.engine, event, now);
             has_some = true;
         }
-        has_some || self.resume(cx, now)
+        self.resume(cx, now) || has_some
     }
 
     fn is_open(&self) -> bool {
@@ -425,8 +449,8 @@ impl<S: Side> Driver<S> {
                 break;
             }
             match ready!(write_output(&mut self.io, cx, self.engine.output())) {
-                Ok(count) if count > 0 => self.engine.advance_output(now, count),
-                _ => return Poll::Ready(()),
+                Ok(count) => self.engine.advance_output(now, count),
+                Err(_) => return Poll::Ready(()),
             }
         }
         self.poll_discard(cx, buffer)
@@ -443,10 +467,17 @@ impl<S: Side> Driver<S> {
     }
 }
 
+/// As much as the byte stream takes, which is not nothing.
 fn write_output(io: &mut BoxIo, cx: &mut Context<'_>, output: &tramline_h2::Output) -> Poll<io::Result<usize>> {
-    if output.is_contiguous() {
-        return Pin::new(io).poll_write(cx, output.first());
+    let written =
+        if output.is_contiguous() { Pin::new(io).poll_write(cx, output.first()) } else { write_slices(io, cx, output) };
+    match written {
+        Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        written => written,
     }
+}
+
+fn write_slices(io: &mut BoxIo, cx: &mut Context<'_>, output: &tramline_h2::Output) -> Poll<io::Result<usize>> {
     let mut slices = [io::IoSlice::new(&[]); SLICE_COUNT_MAX];
     let mut count = 0;
     for (slot, slice) in slices.iter_mut().zip(output.slices()) {

@@ -18,6 +18,7 @@ mod http_door;
 mod interceptor_roads;
 mod interceptors;
 mod keepalive;
+mod last_octets;
 mod limits;
 mod listeners;
 mod load;

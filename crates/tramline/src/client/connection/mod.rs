@@ -189,6 +189,11 @@ impl Side for ClientSide {
         self.earliest_deadline
     }
 
+    fn handle_unwritable(&mut self) -> bool {
+        self.retire();
+        true
+    }
+
     fn is_idle(&self) -> bool {
         self.attempt_count == 0 && self.queue.is_empty()
     }
