@@ -76,7 +76,9 @@ impl Clock {
     /// Ready at `at`.
     pub(crate) fn sleep_until(&self, at: Duration) -> Sleep {
         match &self.source {
-            Source::Runtime => Box::pin(tokio::time::sleep_until(epoch() + at)),
+            // In a task without budget tokio's sleep does not set its timer, and wants to be polled
+            // again, which a timer that is set need not be.
+            Source::Runtime => Box::pin(tokio::task::unconstrained(tokio::time::sleep_until(epoch() + at))),
             Source::Custom(source) => source.sleep_until(at),
         }
     }
@@ -173,6 +175,24 @@ mod tests {
             assert!(passed <= Duration::from_millis(then_ms + 2), "{passed:?}");
         }
         assert!(clock.now() > start);
+    }
+
+    /// A connection that has read and written much may have used up its task's budget when it
+    /// sets its timer: tokio's own timers would not be set then.
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_a_task_without_budget_sets_fires() {
+        let clock = Clock::default();
+        let mut timer = clock.timer();
+        let at = clock.now() + Duration::from_secs(1);
+        let mut is_first_poll = true;
+        let waiting = std::future::poll_fn(|cx| {
+            if std::mem::take(&mut is_first_poll) {
+                while std::pin::pin!(tokio::task::consume_budget()).poll(cx).is_ready() {}
+            }
+            if timer.poll_at(cx, clock.now(), Some(at)) { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let _ = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        assert!(clock.now() < at + Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
