@@ -1,10 +1,16 @@
 //! How a connection that the server ends looks from outside: GOAWAY, then the end of the
 //! stream, and no reset in between.
 
-use std::time::Duration;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tramline::server::Listener;
+use tramline::{ConnectionInfo, Server};
 
 use crate::services::serve;
 
@@ -50,4 +56,59 @@ async fn a_broken_rule_ends_with_goaway_and_the_end_of_the_stream() {
 async fn input_behind_the_error_does_not_reset_the_connection() {
     let octets = [PREFACE, SETTINGS, &[0, 0, 1, 0, 0, 0, 0, 0, 0, 7], &vec![0; 300_000]].concat();
     assert_eq!(kinds(&exchange(&octets).await).last(), Some(&GOAWAY));
+}
+
+/// A peer that sends faster than it is read, until it is no longer listened to.
+struct Endless {
+    front: Vec<u8>,
+    since: Instant,
+    _gone: oneshot::Sender<()>,
+}
+
+impl AsyncRead for Endless {
+    fn poll_read(mut self: Pin<&mut Self>, _cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let front = std::mem::take(&mut self.front);
+        if !front.is_empty() {
+            buf.put_slice(&front);
+        } else if self.since.elapsed() < Duration::from_secs(20) {
+            buf.initialize_unfilled();
+            buf.set_filled(buf.capacity());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Endless {
+    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+struct Once(Option<Endless>);
+
+impl futures_core::Stream for Once {
+    type Item = io::Result<(Endless, ConnectionInfo)>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(|io| Ok((io, ConnectionInfo::default()))))
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_never_stops_sending_is_not_read_for_ever() {
+    let (gone, is_gone) = oneshot::channel();
+    let front = [PREFACE, SETTINGS, &[0, 0, 1, 0, 0, 0, 0, 0, 0, 7]].concat();
+    let since = Instant::now();
+    let listener = Listener::from_stream(Once(Some(Endless { front, since, _gone: gone })));
+    let _server = Server::builder().listen(listener).unwrap().start().unwrap();
+    is_gone.await.unwrap_err();
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
 }
