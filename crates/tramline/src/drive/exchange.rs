@@ -1,7 +1,8 @@
 //! The two boxes of one streaming call, shared by its connection and its user.
 
-use std::sync::Arc;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,6 +14,14 @@ use super::inbound::{Inbound, InboundEnd, Taken};
 use super::leaf_lock::LeafLock;
 use super::outbound::Outbound;
 use super::transfer::Splices;
+
+/// How often an encoder that uses a stream looks whether its outbox becomes free.
+const LOCK_TRY_COUNT_MAX: u32 = 100;
+
+thread_local! {
+    /// Outboxes that this thread has locked to change them, which may run an encoder.
+    static CHANGE_COUNT: Cell<u32> = const { Cell::new(0) };
+}
 
 /// What a call's user tells the connection's owner.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,10 +126,12 @@ impl Exchange {
 
     #[inline(never)]
     fn poll_take_boxed(&self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Poll<Result<Taken, InboundEnd>> {
+        // Dropped when the lock is not held any more: what it does then is anybody's.
+        let mut replaced = None;
         let (taken, consumed) = {
             let mut inbound = self.inbound.lock();
             let was_full = inbound.len() >= INBOUND_LEN_FULL;
-            let taken = inbound.poll_take(cx, packed);
+            let taken = inbound.poll_take(cx, packed, &mut replaced);
             self.has_arrived.store(inbound.has_some(), Ordering::Relaxed);
             let has_room = was_full && inbound.len() < INBOUND_LEN_FULL;
             (taken, has_room || inbound.consumed_len >= u32::from(inbound.consumed_len_min))
@@ -133,7 +144,8 @@ impl Exchange {
 
     /// The initial metadata that the peer sent, or how the call ended without any.
     pub(crate) fn poll_head(&self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
-        self.inbound.lock().poll_head(cx)
+        let mut replaced = None;
+        self.inbound.lock().poll_head(cx, &mut replaced)
     }
 
     /// Changes the initial metadata that the peer sent, if it is there. No lock is held
@@ -165,7 +177,7 @@ impl Exchange {
     /// Ready when one more message may be sent.
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<Result<(), Status>> {
         self.poll_room(|on_desk_len| {
-            let mut outbound = self.outbound.lock();
+            let mut outbound = self.try_lock_outbox()?;
             outbound.as_mut().map_or(Poll::Ready(Ok(())), |outbound| outbound.poll_ready(cx, on_desk_len))
         })
     }
@@ -181,7 +193,9 @@ impl Exchange {
             Ok(pushed) => return Poll::Ready(pushed),
             Err(encode) => encode,
         };
-        self.poll_room(|on_desk_len| self.change_outbound(|outbound| outbound.poll_push(cx, on_desk_len, encode)))
+        self.poll_room(|on_desk_len| {
+            self.try_change_outbound(|outbound| outbound.poll_push(cx, on_desk_len, encode))?
+        })
     }
 
     /// `poll` finds room beside what lies on the desk, or waits for it.
@@ -200,8 +214,39 @@ impl Exchange {
     ) -> Result<(), Status> {
         match self.push_on_desk(encode) {
             Ok(pushed) => pushed,
-            Err(encode) => self.change_outbound(|outbound| outbound.push(encode)),
+            Err(encode) => self.try_change_outbound(|outbound| outbound.push(encode))?,
         }
+    }
+
+    /// The outbox, for those who use the call. An error within an encoder that writes there.
+    #[inline]
+    fn try_lock_outbox(&self) -> Result<MutexGuard<'_, Option<Box<Outbound>>>, Status> {
+        self.outbound.try_lock().map_or_else(|| self.await_outbox(), Ok)
+    }
+
+    #[cold]
+    fn await_outbox(&self) -> Result<MutexGuard<'_, Option<Box<Outbound>>>, Status> {
+        if CHANGE_COUNT.get() == 0 {
+            return Ok(self.outbound.lock());
+        }
+        // It may be the outbox of an encoder that called this. If not, it is free in no time.
+        let mut tries = (0..LOCK_TRY_COUNT_MAX).map(|_| {
+            std::thread::yield_now();
+            self.outbound.try_lock()
+        });
+        tries.find_map(|locked| locked).ok_or_else(|| {
+            Status::internal(
+                "the encoder of a message uses the stream that the message goes to: do that before it, or after it",
+            )
+        })
+    }
+
+    /// The same for what cannot fail.
+    ///
+    /// # Panics
+    /// Within an encoder that writes there.
+    fn lock_outbox(&self) -> MutexGuard<'_, Option<Box<Outbound>>> {
+        self.try_lock_outbox().unwrap_or_else(|status| panic!("{}", status.message()))
     }
 
     /// Gives `encode` back where the desk is not for this message.
@@ -223,7 +268,7 @@ impl Exchange {
 
     /// Initial metadata; refused once it is on its way.
     pub(crate) fn set_head(&self, head: Metadata) -> Result<(), Metadata> {
-        let mut outbound = self.outbound.lock();
+        let mut outbound = self.lock_outbox();
         let outbound = outbound.get_or_insert_default();
         if outbound.head_sent {
             return Err(head);
@@ -236,7 +281,7 @@ impl Exchange {
     /// `change` is an application's.
     pub(crate) fn change_head(&self, change: impl FnOnce(&mut Metadata)) {
         let mut head = {
-            let mut outbound = self.outbound.lock();
+            let mut outbound = self.lock_outbox();
             let outbound = outbound.get_or_insert_default();
             if outbound.head_sent {
                 return;
@@ -263,7 +308,7 @@ impl Exchange {
     /// Changes the trailers. No lock is held meanwhile: `change` is an application's. What
     /// others add in the same time comes behind.
     pub(crate) fn with_trailers<R>(&self, change: impl FnOnce(&mut Metadata) -> R) -> R {
-        let mut trailers = self.take_trailers();
+        let mut trailers = self.lock_outbox().as_deref_mut().map(Outbound::take_trailers).unwrap_or_default();
         let result = change(&mut trailers);
         let mut outbound = self.outbound.lock();
         let outbound = outbound.get_or_insert_default();
@@ -284,20 +329,27 @@ impl Exchange {
         self.notify(Notice::Dropped);
     }
 
-    fn change_outbound<R>(&self, change: impl FnOnce(&mut Outbound) -> R) -> R {
+    /// # Panics
+    /// Within an encoder that writes there.
+    fn change_outbound(&self, change: impl FnOnce(&mut Outbound)) {
+        self.try_change_outbound(change).unwrap_or_else(|status| panic!("{}", status.message()));
+    }
+
+    fn try_change_outbound<R>(&self, change: impl FnOnce(&mut Outbound) -> R) -> Result<R, Status> {
         let result = {
-            let mut outbound = self.outbound.lock();
+            let mut outbound = self.try_lock_outbox()?;
             self.has_outgoing.store(true, Ordering::Relaxed);
+            let _change = Change::begin();
             change(outbound.get_or_insert_default())
         };
         if desk::note_boxed(self) {
-            return result;
+            return Ok(result);
         }
         // While the owner knows, nothing is written: it unsets the flag before it looks.
         if !self.is_announced.load(Ordering::Acquire) && !self.is_announced.swap(true, Ordering::AcqRel) {
             self.notify(Notice::Outbound);
         }
-        result
+        Ok(result)
     }
 
     // The owner's side.
@@ -340,8 +392,7 @@ impl Exchange {
     }
 
     pub(crate) fn take_trailers(&self) -> Metadata {
-        let mut outbound = self.outbound.lock();
-        outbound.as_mut().map(|outbound| std::mem::take(&mut outbound.trailers)).unwrap_or_default()
+        self.outbound.lock().as_deref_mut().map(Outbound::take_trailers).unwrap_or_default()
     }
 
     /// The engine holds this much of the call's output.
@@ -415,7 +466,129 @@ impl Exchange {
 
     /// Nothing more can be sent, while what arrived can still be read.
     pub(crate) fn close_outbound(&self, status: Status) {
-        let writers = self.outbound.lock().get_or_insert_default().close(status);
+        let (writers, _unsent) = self.outbound.lock().get_or_insert_default().close(status);
         writers.wake();
+    }
+}
+
+/// A locked outbox is being changed on this thread.
+struct Change;
+
+impl Change {
+    #[inline]
+    fn begin() -> Change {
+        CHANGE_COUNT.set(CHANGE_COUNT.get() + 1);
+        Change
+    }
+}
+
+impl Drop for Change {
+    #[inline]
+    fn drop(&mut self) {
+        CHANGE_COUNT.set(CHANGE_COUNT.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Weak;
+    use std::sync::atomic::AtomicU32;
+    use std::task::{Wake, Waker};
+    use std::time::Duration;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl NoticeBoard for Nobody {
+        fn notify(&self, _call: Option<StreamKey>, _notice: Notice) {}
+    }
+
+    fn exchange() -> Arc<Exchange> {
+        Exchange::new(Arc::new(Nobody), None, Encoding::Identity, 65_535)
+    }
+
+    /// Something of the application's that uses the call when it is dropped.
+    struct Nosy {
+        exchange: Weak<Exchange>,
+        drop_count: Arc<AtomicU32>,
+    }
+
+    impl Drop for Nosy {
+        fn drop(&mut self) {
+            let Some(exchange) = self.exchange.upgrade() else { return };
+            exchange.has_received_head();
+            exchange.with_trailers(|_| ());
+            self.drop_count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Wake for Nosy {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl AsRef<[u8]> for Nosy {
+        fn as_ref(&self) -> &[u8] {
+            b"octets"
+        }
+    }
+
+    /// Two messages whose encoder sends another one, by the outbox.
+    #[test]
+    fn an_encoder_that_sends_on_its_own_stream_gets_an_error() {
+        in_time(|| {
+            let [exchange, other] = [(); 2].map(|()| exchange());
+            let pushed = exchange.push(|out, _| {
+                out.extend_from_slice(b"outer");
+                for same in [true, false] {
+                    let through = other.push(|_, _| {
+                        let inner = if same { &exchange } else { &other };
+                        assert!(inner.poll_ready(&Context::from_waker(Waker::noop())).is_ready());
+                        inner.push(|_, _| panic!("it has the lock"))
+                    });
+                    assert!(through.unwrap_err().message().contains("do that before it"));
+                }
+                assert!(catch_unwind(AssertUnwindSafe(|| exchange.finish())).is_err());
+                Ok(())
+            });
+            assert!(pushed.is_ok());
+            let sent = |outgoing: Outgoing<'_>| (outgoing.tail.to_vec(), 0);
+            assert_eq!((exchange.take_outgoing(sent), other.take_outgoing(sent)), (b"outer".to_vec(), Vec::new()));
+            assert!(exchange.push(|_, _| Ok(())).is_ok());
+        });
+    }
+
+    /// Runs `test` on a thread that may hang.
+    fn in_time(test: impl FnOnce() + Send + 'static) {
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            test();
+            let _ = done.send(());
+        });
+        is_done.recv_timeout(Duration::from_secs(10)).unwrap();
+    }
+
+    #[test]
+    fn what_is_dropped_may_use_the_call() {
+        in_time(|| {
+            let exchange = exchange();
+            let drop_count = Arc::new(AtomicU32::new(0));
+            let nosy = || Nosy { exchange: Arc::downgrade(&exchange), drop_count: Arc::clone(&drop_count) };
+            for count in 0..4 {
+                let waker = Waker::from(Arc::new(nosy()));
+                let cx = Context::from_waker(&waker);
+                assert!(exchange.poll_head(&cx).is_pending());
+                assert!(exchange.poll_take(&cx, &mut Vec::new()).is_pending());
+                assert_eq!(drop_count.load(Ordering::Relaxed), count, "each takes the place of the one before");
+            }
+            let pushed = exchange.push(|out, splices| {
+                splices.push((out.len(), Bytes::from_owner(nosy())));
+                Ok(())
+            });
+            assert!(pushed.is_ok());
+            exchange.abort(&Status::cancelled("over"));
+            assert_eq!(drop_count.load(Ordering::Relaxed), 5, "the last reader, and what was not sent");
+        });
     }
 }

@@ -83,9 +83,9 @@ impl Arrived {
         backlog.batches.push_back((batch, owed));
     }
 
-    fn wait(&mut self, cx: &Context<'_>) {
+    fn wait(&mut self, cx: &Context<'_>, replaced: &mut Option<Waker>) {
         if !self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
-            self.reader = Some(cx.waker().clone());
+            *replaced = self.reader.replace(cx.waker().clone());
         }
     }
 
@@ -152,7 +152,12 @@ impl Inbound {
     }
 
     /// The head, once it is there. A call that ends in order without one has no metadata.
-    pub(super) fn poll_head(&mut self, cx: &Context<'_>) -> Poll<Result<Metadata, Status>> {
+    /// A waker that is no longer needed goes to `replaced`.
+    pub(super) fn poll_head(
+        &mut self,
+        cx: &Context<'_>,
+        replaced: &mut Option<Waker>,
+    ) -> Poll<Result<Metadata, Status>> {
         let arrived = self.arrived.get_or_insert_default();
         if let Some(head) = &arrived.head {
             return Poll::Ready(Ok(head.clone()));
@@ -161,7 +166,7 @@ impl Inbound {
             Some(Ok(_)) => Poll::Ready(Ok(Metadata::new())),
             Some(Err(status)) => Poll::Ready(Err(status.clone())),
             None => {
-                arrived.wait(cx);
+                arrived.wait(cx, replaced);
                 Poll::Pending
             }
         }
@@ -196,8 +201,14 @@ impl Inbound {
         self.arrived.as_mut()?.reader.take()
     }
 
-    /// The next batch, or the end. Packed messages go to `packed`, which is empty.
-    pub(super) fn poll_take(&mut self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Poll<Result<Taken, InboundEnd>> {
+    /// The next batch, or the end. Packed messages go to `packed`, which is empty; a waker that is
+    /// no longer needed goes to `replaced`.
+    pub(super) fn poll_take(
+        &mut self,
+        cx: &Context<'_>,
+        packed: &mut Vec<u8>,
+        replaced: &mut Option<Waker>,
+    ) -> Poll<Result<Taken, InboundEnd>> {
         let arrived = self.arrived.get_or_insert_default();
         if let Some((batch, owed)) = arrived.take_back() {
             self.consumed_len += owed as u32;
@@ -220,7 +231,7 @@ impl Inbound {
         if let Some(end) = &arrived.end {
             return Poll::Ready(Err(end.clone()));
         }
-        arrived.wait(cx);
+        arrived.wait(cx, replaced);
         Poll::Pending
     }
 }

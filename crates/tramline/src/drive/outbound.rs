@@ -198,6 +198,10 @@ impl Outbound {
         }
     }
 
+    pub(super) fn take_trailers(&mut self) -> Metadata {
+        std::mem::take(&mut self.trailers)
+    }
+
     pub(super) fn set_http_head(&mut self, head: HttpHead) {
         self.bulk.get_or_insert_default().http_head = Some(Box::new(head));
     }
@@ -239,11 +243,11 @@ impl Outbound {
         if self.len() < OUTBOUND_LEN_MAX { std::mem::take(&mut self.writers) } else { Writers::default() }
     }
 
-    /// Nothing more can be sent; what waits is dropped.
-    pub(super) fn close(&mut self, status: Status) -> Writers {
-        self.bulk = None;
+    /// Nothing more can be sent; what waits is given back, to be dropped.
+    pub(super) fn close(&mut self, status: Status) -> (Writers, Vec<Bytes>) {
+        let unsent = self.bulk.take().map(|bulk| bulk.pieces).unwrap_or_default();
         self.tail = Tail::default();
         self.closed.get_or_insert(status);
-        std::mem::take(&mut self.writers)
+        (std::mem::take(&mut self.writers), unsent)
     }
 }

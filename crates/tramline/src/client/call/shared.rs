@@ -104,11 +104,11 @@ impl Call {
 
     /// The call's maker gives it up.
     pub(crate) fn cancel(self: &Arc<Self>) {
-        let place = {
+        // The waker is dropped when the lock is not held any more: what it does then is anybody's.
+        let (place, _waker) = {
             let mut state = self.state.lock();
             self.is_cancelled.store(true, Ordering::Release);
-            state.waker = None;
-            state.place.clone()
+            (state.place.clone(), state.waker.take())
         };
         match place {
             Place::Pending => self.router.withdraw(self),
@@ -119,14 +119,16 @@ impl Call {
 
     /// The end of a call with one reply.
     pub(crate) fn poll_outcome(&self, cx: &Context<'_>) -> Poll<Result<UnaryReply, Status>> {
-        let mut state = self.state.lock();
-        if let Some(outcome) = state.outcome.take() {
-            return Poll::Ready(outcome);
-        }
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => state.waker = Some(cx.waker().clone()),
-        }
+        let _replaced = {
+            let mut state = self.state.lock();
+            if let Some(outcome) = state.outcome.take() {
+                return Poll::Ready(outcome);
+            }
+            match &state.waker {
+                Some(waker) if waker.will_wake(cx.waker()) => None,
+                _ => state.waker.replace(cx.waker().clone()),
+            }
+        };
         Poll::Pending
     }
 
