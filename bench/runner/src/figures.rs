@@ -46,6 +46,15 @@ impl Figures {
         self.cells.sort_by_key(|result| cells::all().iter().position(|cell| cell.name == result.cell));
     }
 
+    /// Whether there are any of this contestant.
+    pub(crate) fn has(&self, contestant: &str) -> bool {
+        let latencies = self.latency.iter().flat_map(|latency| &latency.rows);
+        self.cells.iter().flat_map(|cell| &cell.rows).any(|row| row.contestant == contestant)
+            || self.memory.iter().any(|row| row.contestant == contestant)
+            || latencies.map(|row| &row.contestant).any(|name| name == contestant)
+            || self.clients.iter().flat_map(|clients| &clients.rows).any(|row| row.name == contestant)
+    }
+
     pub(crate) fn cell(&self, name: &str) -> Option<&CellResult> {
         self.cells.iter().find(|result| result.cell == name)
     }

@@ -21,6 +21,7 @@ mod plot;
 mod report;
 mod rounds;
 mod server;
+mod stdout;
 mod summary;
 mod syscalls;
 

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::cells::{self, Cell};
 use crate::contestants::{self, Contestant};
+use crate::stdout;
 
 const USAGE: &str = "\
 usage: runner [--quick] [--cells A,B] [--contestants A,B] [--rounds N] [--seconds S]
@@ -47,6 +48,15 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn from_args() -> anyhow::Result<Self> {
+        Options::parse(Parser::from_env())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(arguments: &[&str]) -> anyhow::Result<Self> {
+        Options::parse(Parser::from_args(arguments))
+    }
+
+    fn parse(mut parser: Parser) -> anyhow::Result<Self> {
         let mut options = Options {
             cells: cells::all(),
             contestants: contestants::all(),
@@ -61,7 +71,6 @@ impl Options {
             output: workspace_dir().join("results/latest"),
             port: 22100,
         };
-        let mut parser = Parser::from_env();
         while let Some(arg) = parser.next()? {
             match arg {
                 Arg::Long("quick") => options.choose_quick(),
@@ -78,17 +87,13 @@ impl Options {
                 Arg::Long("clients") => options.has_clients = true,
                 Arg::Long("output") => options.output = parser.value()?.into(),
                 Arg::Long("port") => options.port = parser.value()?.parse()?,
-                Arg::Long("list") => {
-                    list(&options);
-                    std::process::exit(0);
-                }
-                Arg::Long("help") | Arg::Short('h') => {
-                    println!("{USAGE}");
-                    std::process::exit(0);
-                }
+                Arg::Long("list") => print_and_exit(&options.list())?,
+                Arg::Long("help") | Arg::Short('h') => print_and_exit(&format!("{USAGE}\n"))?,
                 _ => return Err(arg.unexpected().into()),
             }
         }
+        ensure!(options.rounds > 0, "--rounds 0 measures nothing: give 1 or more");
+        ensure!(!options.duration.is_zero(), "--seconds 0 measures nothing: give more");
         Ok(options)
     }
 
@@ -106,34 +111,90 @@ impl Options {
             let is_whole = all.iter().any(|cell| cell.name == part);
             if is_whole { cell.name == part } else { cell.name.contains(part) }
         };
+        for part in text.split(',') {
+            if part.is_empty() || !all.iter().any(|cell| is_meant(cell, part)) {
+                let names: Vec<&str> = all.iter().map(|cell| cell.name).collect();
+                bail!("no cell has {part:?} in its name; there are: {}", names.join(", "));
+            }
+        }
         self.cells = all.iter().filter(|cell| text.split(',').any(|part| is_meant(cell, part))).cloned().collect();
-        ensure!(!self.cells.is_empty(), "no cell is named {text:?}; see --list");
         Ok(())
     }
 
     fn choose_contestants(&mut self, text: &str) -> anyhow::Result<()> {
-        let names: Vec<&str> = text.split(',').collect();
+        let chosen: Vec<&str> = text.split(',').collect();
         let all = contestants::all();
-        for name in &names {
-            ensure!(all.iter().any(|contestant| contestant.name == *name), "no contestant is named {name:?}");
+        let names: Vec<&str> = all.iter().map(|contestant| contestant.name).collect();
+        for name in &chosen {
+            ensure!(names.contains(name), "no contestant is named {name:?}; there are: {}", names.join(", "));
         }
-        self.contestants = all.into_iter().filter(|contestant| names.contains(&contestant.name)).collect();
+        self.contestants = all.into_iter().filter(|contestant| chosen.contains(&contestant.name)).collect();
         Ok(())
+    }
+
+    fn list(&self) -> String {
+        let cells = self.cells.iter().map(|cell| format!("  {}\n", cell.name));
+        let line = |contestant: &Contestant| format!("  {:<18} {}\n", contestant.name, contestant.settings);
+        let contestants = self.contestants.iter().map(line);
+        format!("cells:\n{}contestants:\n{}", cells.collect::<String>(), contestants.collect::<String>())
     }
 }
 
-fn list(options: &Options) {
-    println!("cells:");
-    for cell in &options.cells {
-        println!("  {}", cell.name);
-    }
-    println!("contestants:");
-    for contestant in &options.contestants {
-        println!("  {:<18} {}", contestant.name, contestant.settings);
-    }
+fn print_and_exit(text: &str) -> anyhow::Result<()> {
+    stdout::print(text)?;
+    std::process::exit(0)
 }
 
 /// The folder of the benchmark's workspace.
 pub(crate) fn workspace_dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Result<Options, String> {
+        Options::of(arguments).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_part_of_a_name_means_all_cells_that_have_it_and_a_name_one() {
+        let names = |text: &str| {
+            let options = options(&["--cells", text]).unwrap();
+            options.cells.iter().map(|cell| cell.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("unary 1x10"), ["unary 1x10"]);
+        assert_eq!(names("unary 1x10,stream 1000"), ["unary 1x10", "stream 1000x100B 1x4", "stream 10000x100B 1x4"]);
+        assert_eq!(names("TLS"), ["TLS unary 10x10"]);
+    }
+
+    #[test]
+    fn a_wrong_name_is_an_error_beside_right_ones_too() {
+        for (arguments, wrong, right) in [
+            (["--cells", "unary 1x1,unry 1x1"], "\"unry 1x1\"", "unary 1x1"),
+            (["--cells", "unary 1x1,"], "\"\"", "unary 1x1"),
+            (["--contestants", "tonic,hyper"], "\"hyper\"", "connectrpc-tuned"),
+        ] {
+            let error = options(&arguments).err().unwrap();
+            assert!(error.contains(wrong) && error.contains(right), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_measures_nothing_is_an_error() {
+        for arguments in [["--rounds", "0"], ["--seconds", "0"]] {
+            let error = options(&arguments).err().unwrap();
+            assert!(error.contains("measures nothing"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_list_has_what_is_chosen() {
+        let options = options(&["--cells", "TLS", "--contestants", "null"]).unwrap();
+        assert_eq!(
+            options.list(),
+            "cells:\n  TLS unary 10x10\ncontestants:\n  null               canned octets: the floor\n"
+        );
+    }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::clients::Clients;
-use crate::contestants;
+use crate::contestants::{self, Contestant};
 use crate::figures::Figures;
 use crate::gates::{self, Judged};
 use crate::latency::Latencies;
@@ -13,16 +13,17 @@ use crate::memory::Memory;
 use crate::options::Options;
 use crate::rounds::{CellResult, Row};
 use crate::summary::median;
-use crate::{machine, plot};
+use crate::{machine, plot, stdout};
 
 struct Report {
     dir: PathBuf,
     text: String,
+    missing_count: usize,
 }
 
 /// Writes the page and the plots of all figures.
 pub(crate) fn write(options: &Options, figures: &Figures) -> anyhow::Result<()> {
-    let mut report = Report::new(options)?;
+    let mut report = Report::new(options, figures)?;
     report.gates(&gates::judge(figures));
     report.server(&figures.cells)?;
     if !figures.memory.is_empty() {
@@ -38,7 +39,7 @@ pub(crate) fn write(options: &Options, figures: &Figures) -> anyhow::Result<()> 
 }
 
 impl Report {
-    fn new(options: &Options) -> anyhow::Result<Self> {
+    fn new(options: &Options, figures: &Figures) -> anyhow::Result<Self> {
         fs::create_dir_all(&options.output)?;
         let mut text = String::from("# What a call costs\n\n");
         for line in machine::describe() {
@@ -51,11 +52,14 @@ impl Report {
             options.duration.as_secs_f64()
         );
         text.push_str("| contestant | settings |\n|---|---|\n");
-        for contestant in contestants::all() {
-            let note = if contestant.is_built() { "" } else { " (not built)" };
+        let mut missing_count = 0;
+        for contestant in contestants::all().iter().filter(|contestant| takes_part(contestant, options, figures)) {
+            let is_missing = !contestant.is_built();
+            missing_count += usize::from(is_missing);
+            let note = if is_missing { " (not built)" } else { "" };
             let _ = writeln!(text, "| {} | {}{note} |", contestant.name, contestant.settings);
         }
-        Ok(Report { dir: options.output.clone(), text })
+        Ok(Report { dir: options.output.clone(), text, missing_count })
     }
 
     fn gates(&mut self, gates: &[Judged]) {
@@ -185,10 +189,30 @@ impl Report {
 
     /// Writes the page and prints it.
     fn finish(self) -> anyhow::Result<()> {
-        let missing = contestants::all().iter().filter(|contestant| !contestant.is_built()).count();
         fs::write(self.dir.join("report.md"), &self.text)?;
-        println!("{}", self.text);
-        eprintln!("written to {}; {missing} contestants not built", self.dir.display());
+        stdout::print(&self.text)?;
+        eprintln!("written to {}; {} contestants not built", self.dir.display(), self.missing_count);
         Ok(())
+    }
+}
+
+/// Whether the report is about `contestant`: it was asked for, or has figures of an earlier run.
+fn takes_part(contestant: &Contestant, options: &Options, figures: &Figures) -> bool {
+    options.contestants.iter().any(|chosen| chosen.name == contestant.name) || figures.has(contestant.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+
+    #[test]
+    fn a_report_is_about_those_who_were_asked_for_or_have_figures() {
+        let options = Options::of(&["--contestants", "tonic"]).unwrap();
+        let memory = Memory { contestant: "volo".to_owned(), connection_len: Some(1.0), stream_len: None };
+        let figures = Figures { memory: vec![memory], ..Figures::default() };
+        let all = contestants::all();
+        let names = all.iter().filter(|contestant| takes_part(contestant, &options, &figures));
+        assert_eq!(names.map(|contestant| contestant.name).collect::<Vec<_>>(), ["tonic", "volo"]);
     }
 }
