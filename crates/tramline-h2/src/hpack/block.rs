@@ -213,7 +213,8 @@ impl<T: Copy> FieldBlock<T> {
 
     /// The last field came as a literal.
     pub(super) fn learn_literal(&mut self, first: u8, strings: &Strings<'_>, kind: FieldKind) {
-        let place = self.fields.last().filter(|field| field.name_len > 0).map_or(NO_PLACE, |field| {
+        let has_octets = |field: &&Field<T>| field.name_len + field.value_len > 0;
+        let place = self.fields.last().filter(has_octets).map_or(NO_PLACE, |field| {
             let value_start = (field.start + field.name_len) as usize;
             value_start..value_start + field.value_len as usize
         });
