@@ -3,6 +3,8 @@
 //! Messages are encoded in one pass over their sizes and one over their fields, straight into the buffer that is
 //! sent; long `bytes` fields are not copied at all. They are decoded under the [`Limits`] of the call.
 
+use core::cell::Cell;
+
 use bytes::Bytes;
 use tramline_call::{
     Codec, Decode, Encode, Frame, Status,
@@ -20,7 +22,7 @@ pub mod buffa {
     pub use ::buffa_types as well_known;
 }
 
-use ::buffa::{DecodeError, DecodeOptions, EncodeSink, Message, SizeCache};
+use ::buffa::{DecodeContext, DecodeError, EncodeSink, Message, SizeCache};
 
 /// The most that is reserved for a message before it is written. A longer one either consists of long `bytes` fields,
 /// which need no room here, or makes the buffer grow a few times more.
@@ -37,6 +39,7 @@ impl Codec for Buffa {
 impl<T: Message> Encode<T> for Buffa {
     /// # Errors
     /// RESOURCE_EXHAUSTED: the message is longer than protobuf's 2 GiB.
+    #[inline]
     fn encode(self, message: &T, out: &mut Sink<'_>) -> Result<(), Status> {
         let mut sizes = SizeCache::new();
         let size = ::buffa::checked_encode_size(message.compute_size(&mut sizes))
@@ -57,23 +60,22 @@ impl<T: Message> Encode<T> for Buffa {
 impl<T: Message> Decode<T> for Buffa {
     /// # Errors
     /// INTERNAL: the octets are no such message. RESOURCE_EXHAUSTED: it is over a limit.
+    #[inline]
     fn decode(self, frame: Frame<'_>, limits: Limits) -> Result<T, Status> {
+        if frame.len() > limits.message_len_max {
+            return Err(refusal(&DecodeError::MessageTooLarge, limits));
+        }
+        let depth_max = u32::try_from(limits.depth_max).unwrap_or(u32::MAX);
+        let unknown_fields_left = Cell::new(limits.unknown_fields_max);
+        let element_memory_left = Cell::new(limits.element_memory_max);
+        let context = DecodeContext::new(depth_max, &unknown_fields_left).with_element_memory(&element_memory_left);
         // Merged into a message in its place: a message that is returned through several results is moved each time.
         let mut message = T::default();
-        match options(limits).merge(&mut message, &mut frame.reader()) {
+        match message.merge(&mut frame.reader(), context) {
             Ok(()) => Ok(message),
             Err(error) => Err(refusal(&error, limits)),
         }
     }
-}
-
-#[inline]
-fn options(limits: Limits) -> DecodeOptions {
-    DecodeOptions::new()
-        .with_recursion_limit(u32::try_from(limits.depth_max).unwrap_or(u32::MAX))
-        .with_max_message_size(limits.message_len_max)
-        .with_unknown_field_limit(limits.unknown_fields_max)
-        .with_element_memory_limit(limits.element_memory_max)
 }
 
 #[cold]

@@ -131,6 +131,9 @@ impl Assembler {
         {
             return Ok(Some(Envelope { compressed: false, frame: Frame::Slice(message) }));
         }
+        if input.is_empty() {
+            return Ok(None);
+        }
         self.next_of_pieces(input, encoding, message_len_max)
     }
 
@@ -141,9 +144,6 @@ impl Assembler {
         encoding: Encoding,
         message_len_max: usize,
     ) -> Result<Option<Envelope<'i>>, Status> {
-        if input.is_empty() {
-            return Ok(None);
-        }
         if self.partial.is_none()
             && let Some((&head, rest)) = input.split_first_chunk()
         {

@@ -48,19 +48,25 @@ impl Buf for FrameReader<'_> {
 
     /// # Panics
     /// `len` is more than what remains, as `Buf` has it.
+    #[inline]
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
         let (piece, rest) = self.rest.split_at(len);
-        let shared = self.owner.filter(|owner| len >= SHARED_LEN_MIN && len >= owner.len() / SHARED_PART_MIN);
-        let bytes = match shared {
-            Some(owner) => {
-                let start = owner.len() - self.rest.len();
-                owner.slice(start..start + len)
-            }
-            None => Bytes::copy_from_slice(piece),
+        let bytes = match self.owner {
+            Some(owner) if len >= SHARED_LEN_MIN => share_large(owner, owner.len() - self.rest.len(), piece),
+            _ => Bytes::copy_from_slice(piece),
         };
         self.rest = rest;
         bytes
     }
+}
+
+/// The piece that begins at `start`.
+#[inline(never)]
+fn share_large(owner: &Bytes, start: usize, piece: &[u8]) -> Bytes {
+    if piece.len() < owner.len() / SHARED_PART_MIN {
+        return Bytes::copy_from_slice(piece);
+    }
+    owner.slice(start..start + piece.len())
 }
 
 #[cfg(test)]

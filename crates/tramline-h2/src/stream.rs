@@ -214,6 +214,13 @@ impl Stream {
         self.informational_count = 0;
     }
 
+    /// DATA of any length is taken, and somebody reads it.
+    #[inline]
+    pub(crate) fn is_in_body(&self) -> bool {
+        let is_body = self.state.can_receive() && self.receive_phase == ReceivePhase::Body;
+        is_body && self.held && self.content_left.is_none()
+    }
+
     /// What `content-length` still allows, if there was one.
     pub(crate) fn content_length_left(&self) -> Option<u64> {
         self.content_left.map(|left| left.get() - 1)

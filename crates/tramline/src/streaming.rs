@@ -1,5 +1,6 @@
 //! A stream of messages that arrives.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -58,12 +59,39 @@ struct Reading {
 }
 
 impl Reading {
+    /// The stream goes on, and its messages pass nobody.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.passage.is_none() && self.end.is_none()
+    }
+
+    #[inline]
+    fn has_next(&self) -> bool {
+        self.packed.len() > self.packed_at as usize
+    }
+
+    /// All messages at hand were read.
+    #[inline]
+    fn clear_packed(&mut self) -> &mut Vec<u8> {
+        self.packed.clear();
+        self.packed_at = 0;
+        &mut self.packed
+    }
+
     /// The next message at hand, and whether it is compressed.
     #[inline]
     fn next(&mut self) -> Option<(bool, &[u8])> {
         let (compressed, message) = unpack(&self.packed, &mut self.packed_at)?;
         self.was_compressed = compressed;
         Some((compressed, message))
+    }
+}
+
+impl<T> Format<T> {
+    /// Decodes one message of the call behind `exchange`.
+    #[inline]
+    fn read(&self, message: &[u8], compressed: bool, exchange: &Exchange) -> Result<T, Status> {
+        decode_with(Frame::Slice(message), compressed, exchange, &self.limits, self.decode)
     }
 }
 
@@ -102,12 +130,12 @@ impl<T> Streaming<T> {
     ///
     /// # Errors
     /// The call's status, if it is not OK; the same again if asked again.
-    pub async fn message(&mut self) -> Result<Option<T>, Status> {
+    // Not an `async fn`: a handler holds this future as long as it waits, and that would be wider.
+    pub fn message(&mut self) -> impl Future<Output = Result<Option<T>, Status>> {
         std::future::poll_fn(|cx| {
             ready!(scope::poll_message_budget(cx));
             self.poll_message(cx)
         })
-        .await
     }
 
     /// The initial metadata, as soon as it arrives: also before the first message.
@@ -171,17 +199,29 @@ impl<T> Streaming<T> {
 
     /// [`message`](Self::message) as a poll.
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
+        // Most messages lie at hand or on the desk, and nobody else sees them.
+        if let Some(reading) = &mut self.reading
+            && reading.is_plain()
+        {
+            if !reading.has_next()
+                && let Some(taken) = self.exchange.poll_desk(cx, reading.clear_packed())
+            {
+                ready!(taken);
+            }
+            match reading.next().map(|(compressed, message)| self.format.read(message, compressed, &self.exchange)) {
+                Some(Ok(message)) => return Poll::Ready(Ok(Some(message))),
+                Some(Err(status)) => self.give_up(status),
+                None => {}
+            }
+        }
+        self.poll_any(cx)
+    }
+
+    #[inline(never)]
+    fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Status>> {
         loop {
-            if let Some(reading) = &mut self.reading {
-                let Format { limits, decode } = *self.format;
-                let outcome = if reading.passage.is_some() {
-                    ready!(self.poll_through(cx))
-                } else {
-                    reading.next().map(|(compressed, message)| {
-                        decode_with(Frame::Slice(message), compressed, &self.exchange, limits, decode)
-                    })
-                };
-                match outcome {
+            if self.reading.is_some() {
+                match ready!(self.poll_at_hand(cx)) {
                     Some(Ok(message)) => return Poll::Ready(Ok(Some(message))),
                     Some(Err(status)) => {
                         self.give_up(status);
@@ -207,12 +247,21 @@ impl<T> Streaming<T> {
         }
     }
 
+    /// The next message of those that were taken.
+    #[inline]
+    fn poll_at_hand(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Status>>> {
+        let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
+        if reading.passage.is_some() {
+            return self.poll_through(cx);
+        }
+        let Some((compressed, message)) = reading.next() else { return Poll::Ready(None) };
+        Poll::Ready(Some(self.format.read(message, compressed, &self.exchange)))
+    }
+
     /// The next messages: packed ones lie in `reading` then.
     fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Result<Taken, InboundEnd>> {
         if let Some(reading) = &mut self.reading {
-            reading.packed.clear();
-            reading.packed_at = 0;
-            return self.exchange.poll_take(cx, &mut reading.packed);
+            return self.exchange.poll_take(cx, reading.clear_packed());
         }
         let mut packed = Vec::new();
         let taken = ready!(self.exchange.poll_take(cx, &mut packed));
@@ -244,7 +293,7 @@ impl<T> Streaming<T> {
         Poll::Ready(match ready!(passage.poll(cx)) {
             Passed::Nothing => None,
             Passed::Message(octets) => {
-                Some(octets.and_then(|octets| (self.format.decode)(Frame::Shared(octets), self.format.limits)))
+                Some(octets.and_then(|octets| (self.format.decode)(Frame::Shared(octets), &self.format.limits)))
             }
             Passed::End(end) => {
                 reading.end = Some(end);
@@ -267,18 +316,17 @@ impl<T> Streaming<T> {
     fn deliver(&mut self, frame: Frame<'_>, compressed: bool) -> Option<Result<T, Status>> {
         self.reading.get_or_insert_default().was_compressed = compressed;
         self.pass_head();
-        let Format { limits, decode } = *self.format;
         if !self.passage().is_some_and(|passage| passage.sees_messages()) {
-            return Some(decode_with(frame, compressed, &self.exchange, limits, decode));
+            return Some(decode_with(frame, compressed, &self.exchange, &self.format.limits, self.format.decode));
         }
-        let octets = decode_with(frame, compressed, &self.exchange, limits, raw);
+        let octets = decode_with(frame, compressed, &self.exchange, &self.format.limits, raw);
         let passage = self.reading.as_mut().and_then(|reading| reading.passage.as_mut());
         match (octets, passage) {
             (Ok(octets), Some(passage)) => {
                 passage.start_message(octets);
                 None
             }
-            (Ok(octets), None) => Some(decode(Frame::Shared(octets), limits)),
+            (Ok(octets), None) => Some((self.format.decode)(Frame::Shared(octets), &self.format.limits)),
             (Err(status), _) => Some(Err(status)),
         }
     }
@@ -326,7 +374,7 @@ fn decode_with<M>(
     frame: Frame<'_>,
     compressed: bool,
     exchange: &Exchange,
-    limits: Limits,
+    limits: &Limits,
     decode: DecodeFn<M>,
 ) -> Result<M, Status> {
     let encoding = if compressed { exchange.encoding() } else { Encoding::Identity };
@@ -343,6 +391,6 @@ fn unpack<'p>(packed: &'p [u8], at: &mut u32) -> Option<(bool, &'p [u8])> {
 }
 
 /// The octets of each message as they are.
-pub(crate) fn raw(frame: Frame<'_>, _limits: Limits) -> Result<Bytes, Status> {
+pub(crate) fn raw(frame: Frame<'_>, _limits: &Limits) -> Result<Bytes, Status> {
     Ok(frame.into_bytes())
 }

@@ -199,7 +199,8 @@ impl<C: Classifier> Connection<C> {
     }
 
     /// Lets `write` put one payload straight into the output, as one DATA frame if
-    /// both windows and the frame limit allow; otherwise what it wrote is queued.
+    /// both windows and the frame limit allow; otherwise what it wrote is queued. Returns how
+    /// many octets of the stream wait, as [`queued_len`](Self::queued_len).
     ///
     /// # Errors
     /// [`SendError::Closed`] before `write` ran, or what `write` returned; either way
@@ -209,21 +210,34 @@ impl<C: Classifier> Connection<C> {
         key: StreamKey,
         end_stream: bool,
         write: impl FnOnce(&mut alloc::vec::Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), SendError<E>> {
+    ) -> Result<usize, SendError<E>> {
         let stream = self.open_for_sending(key).map_err(|StreamClosed| SendError::Closed)?;
         let is_first = !stream.queue.is_pending();
         let window_len = stream.send_window.available();
         let Payload { start, len, fits } = self.write_payload(window_len, write).map_err(SendError::Payload)?;
+        if is_first && fits && (len > 0 || end_stream) {
+            self.finish_direct(key, start, len, end_stream);
+            return Ok(0);
+        }
+        self.finish_late(key, start, len, end_stream).map_err(|StreamClosed| SendError::Closed)
+    }
+
+    /// A payload that says nothing, or has to wait.
+    #[inline(never)]
+    fn finish_late(
+        &mut self,
+        key: StreamKey,
+        start: usize,
+        len: usize,
+        end_stream: bool,
+    ) -> Result<usize, StreamClosed> {
         if len == 0 && !end_stream {
             // Peers count DATA frames that say nothing (CVE-2019-9518).
             self.output.tail().truncate(start);
-            return Ok(());
+        } else {
+            self.queue_payload(key, start, end_stream)?;
         }
-        if is_first && fits {
-            self.finish_direct(key, start, len, end_stream);
-            return Ok(());
-        }
-        self.queue_payload(key, start, end_stream).map_err(|StreamClosed| SendError::Closed)
+        Ok(self.queued_len(key))
     }
 
     /// Lets `write` put a payload at the end of the output, behind room for the frame's head.
@@ -257,6 +271,7 @@ impl<C: Classifier> Connection<C> {
         self.send_data(key, payload, end_stream)
     }
 
+    #[inline(always)]
     fn finish_direct(&mut self, key: StreamKey, start: usize, len: usize, end_stream: bool) {
         let end_flag = if end_stream { flags::END_STREAM } else { 0 };
         patch_head(self.output.tail(), start, len, FrameKind::Data, end_flag, key.id);

@@ -181,3 +181,67 @@ fn a_long_goaway_is_cut() {
     script.engine.go_away(Reason::NO_ERROR, &[b'x'; 20_000]);
     assert_eq!(script.output()[0].0.len, 16_384);
 }
+
+/// What DATA frames lead to: payloads of each stream, resets, the error, and what was sent when
+/// all was read.
+type Outcome = (Vec<(u32, Vec<u8>, usize)>, Vec<Seen>, Option<Reason>, Vec<Vec<u8>>);
+
+fn outcome_of_data(fields: &[(&str, &str)], frames: &[Vec<u8>], is_whole: bool) -> Outcome {
+    let mut config = Config::default();
+    config.stream_window_len = 4000;
+    let mut script = Script::server_with(config);
+    script.headers(1, fields, false).request(3, true).request(5, false);
+    let reset = script.keys[2];
+    script.engine.reset(reset, Reason::CANCEL);
+    script.output();
+    for octets in frames {
+        octets.chunks(if is_whole { octets.len() } else { 10 }).for_each(|piece| {
+            script.feed(piece);
+        });
+    }
+    let payload = |id: u32| {
+        let pieces = script.seen.iter().filter_map(|seen| match seen {
+            Seen::Data(of, bytes, is_end) if *of == id => Some((bytes, *is_end)),
+            _ => None,
+        });
+        pieces.fold((id, Vec::new(), 0), |(id, mut all, ends), (bytes, is_end)| {
+            all.extend_from_slice(bytes);
+            (id, all, ends + usize::from(is_end))
+        })
+    };
+    let payloads = vec![payload(1), payload(3), payload(5)];
+    for (&key, (_, bytes, _)) in script.keys.iter().zip(&payloads) {
+        script.engine.release_capacity(key, bytes.len());
+    }
+    let others = script.seen.iter().filter(|seen| !matches!(seen, Seen::Data(..))).cloned().collect();
+    let sent = script.output().into_iter().map(|(head, payload)| [&head.to_octets()[..], &payload].concat()).collect();
+    (payloads, others, script.error.map(|error| error.reason()), sent)
+}
+
+/// A DATA frame that comes whole goes a short way of its own, which must lead where the long one
+/// does.
+#[test]
+fn data_that_comes_whole_is_as_data_that_comes_in_pieces() {
+    let data = |flags, stream_id, len| frame(FrameKind::Data, flags, stream_id, &vec![7; len]);
+    let of_length = [REQUEST, &[("content-length", "300")]].concat();
+    let cases: &[(&str, Vec<Vec<u8>>)] = &[
+        ("plain", vec![data(0, 1, 100), data(0, 1, 1), data(0, 1, 200)]),
+        ("a window's worth", vec![data(0, 1, 1000), data(0, 1, 3000)]),
+        ("more than a window", vec![data(0, 1, 3999), data(0, 1, 2)]),
+        ("empty", vec![data(0, 1, 0), data(0, 1, 5), data(flags::END_STREAM, 1, 0)]),
+        ("padded", vec![data(0, 1, 50), frame(FrameKind::Data, flags::PADDED, 1, b"\x03hello\0\0\0")]),
+        ("ended", vec![data(flags::END_STREAM, 1, 50), data(0, 1, 5)]),
+        ("too much for its length", vec![data(0, 1, 299), data(0, 1, 2)]),
+        ("too little for its length", vec![data(0, 1, 299), data(flags::END_STREAM, 1, 0)]),
+        ("half-closed", vec![data(0, 3, 5)]),
+        ("reset by us", vec![data(0, 5, 5), data(0, 1, 5)]),
+        ("idle", vec![data(0, 1, 5), data(0, 7, 5)]),
+        ("the connection itself", vec![data(0, 0, 5)]),
+    ];
+    for (name, frames) in cases {
+        for fields in [REQUEST, &of_length] {
+            let whole = outcome_of_data(fields, frames, true);
+            assert_eq!(whole, outcome_of_data(fields, frames, false), "{name}");
+        }
+    }
+}

@@ -5,7 +5,8 @@
 //! A thread has one desk. The owner of a connection lays messages on it for the stream whose
 //! handler it runs next, gives the handler its turn, and clears the desk afterwards.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
+use std::mem::ManuallyDrop;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -18,7 +19,19 @@ use super::outbound::{OUTBOUND_LEN_MAX, Tail};
 use super::transfer::Splices;
 
 thread_local! {
+    // It has no destructor, so that nobody who comes to it must ask whether that has run.
     static DESK: RefCell<Desk> = const { RefCell::new(Desk::new()) };
+    static SWEEPER: Sweeper = const { Sweeper };
+}
+
+/// Frees a desk's memory when its thread ends.
+struct Sweeper;
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        let memory = with(|mut desk| (std::mem::take(&mut *desk.inbox), std::mem::take(&mut *desk.outbox)));
+        drop(memory);
+    }
 }
 
 struct Desk {
@@ -28,14 +41,16 @@ struct Desk {
     /// a waker of its own must be woken by that.
     waker: (usize, usize),
     /// Messages for the guest, each behind its flag and length.
-    inbox: Vec<u8>,
+    inbox: ManuallyDrop<Vec<u8>>,
     /// What they cost in flow control.
     owed: usize,
     /// The same of messages that the guest took.
     consumed: usize,
     /// The guest waits for messages, and has read all that came.
     is_reader_waiting: bool,
-    outbox: Tail,
+    outbox: ManuallyDrop<Tail>,
+    /// The thread's sweeper knows of the desk.
+    is_swept: bool,
     /// The guest may write here.
     is_outbox_open: bool,
     /// The guest left something in its boxes.
@@ -49,11 +64,12 @@ impl Desk {
         Desk {
             guest: 0,
             waker: (0, 0),
-            inbox: Vec::new(),
+            inbox: ManuallyDrop::new(Vec::new()),
             owed: 0,
             consumed: 0,
             is_reader_waiting: false,
-            outbox: Tail::new(),
+            outbox: ManuallyDrop::new(Tail::new()),
+            is_swept: false,
             is_outbox_open: false,
             has_boxed: false,
             is_crowded: false,
@@ -66,6 +82,7 @@ impl Desk {
             consumed: std::mem::take(&mut self.consumed),
             is_reader_waiting: std::mem::take(&mut self.is_reader_waiting),
             has_boxed: std::mem::take(&mut self.has_boxed),
+            has_unread: !self.inbox.is_empty(),
             is_crowded: std::mem::take(&mut self.is_crowded),
         }
     }
@@ -80,7 +97,16 @@ impl Desk {
         if self.inbox.is_empty() {
             return None;
         }
-        Some((std::mem::take(&mut self.inbox), std::mem::take(&mut self.owed)))
+        Some((std::mem::take(&mut *self.inbox), std::mem::take(&mut self.owed)))
+    }
+
+    #[inline]
+    fn sweep_later(&mut self) {
+        if !self.is_swept {
+            self.is_swept = true;
+            // A thread that is ending has dropped it already.
+            let _ = SWEEPER.try_with(|_| {});
+        }
     }
 
     fn has(&self, exchange: &Exchange) -> bool {
@@ -92,16 +118,21 @@ impl Desk {
     }
 }
 
+// Each of these is a short way to the thread's desk, and a function of its own for what is done
+// there: behind a closure that does much, the way would be a call through a pointer.
+
+type Shared = RefCell<Desk>;
+
 /// None while an encoder writes on the desk: what it does besides goes through the boxes.
-#[inline]
-fn with<R>(look: impl FnOnce(&mut Desk) -> R) -> Option<R> {
-    DESK.with(|desk| desk.try_borrow_mut().ok().map(|mut desk| look(&mut desk)))
+#[inline(always)]
+fn with<R>(look: impl FnOnce(RefMut<'_, Desk>) -> R) -> Option<R> {
+    DESK.with(|desk| desk.try_borrow_mut().ok().map(look))
 }
 
 /// None within a turn: a handler that has it may run another connection.
-#[inline]
-fn with_vacant<R>(look: impl FnOnce(&mut Desk) -> R) -> Option<R> {
-    with(|desk| (desk.guest == 0).then(|| look(desk)))?
+#[inline(always)]
+fn vacant(desk: &Shared) -> Option<RefMut<'_, Desk>> {
+    desk.try_borrow_mut().ok().filter(|desk| desk.guest == 0)
 }
 
 fn address(exchange: &Exchange) -> usize {
@@ -116,19 +147,24 @@ fn identity(waker: &Waker) -> (usize, usize) {
 
 /// Lays a message out for the stream that has its turn next, `is_first` or behind others;
 /// `owed` is what it cost in flow control. False if it has to go into the stream's inbox.
+#[inline(never)]
 pub(crate) fn put(is_first: bool, compressed: bool, frame: &Frame<'_>, owed: usize) -> bool {
-    with_vacant(|desk| {
-        if is_first {
-            desk.clear_inbox();
-        }
-        let fits = inbound::fits_pack(&desk.inbox, frame.len());
-        if fits {
-            inbound::pack(&mut desk.inbox, compressed, frame);
-            desk.owed += owed;
-        }
-        fits
-    })
-    .unwrap_or(false)
+    DESK.with(|desk| put_on(desk, is_first, compressed, frame, owed))
+}
+
+#[inline(never)]
+fn put_on(desk: &Shared, is_first: bool, compressed: bool, frame: &Frame<'_>, owed: usize) -> bool {
+    let Some(mut desk) = vacant(desk) else { return false };
+    if is_first {
+        desk.clear_inbox();
+    }
+    desk.sweep_later();
+    let fits = inbound::fits_pack(&desk.inbox, frame.len());
+    if fits {
+        inbound::pack(&mut desk.inbox, compressed, frame);
+        desk.owed += owed;
+    }
+    fits
 }
 
 /// A handler's turn.
@@ -144,6 +180,8 @@ pub(crate) struct Left {
     pub(crate) is_reader_waiting: bool,
     /// It left something in its outbox.
     pub(crate) has_boxed: bool,
+    /// It did not read what still lies here.
+    pub(crate) has_unread: bool,
     /// It waits for room, which what it wrote here may take.
     pub(crate) is_crowded: bool,
 }
@@ -152,31 +190,16 @@ impl Turn {
     /// The handler behind `exchange`, which `waker` wakes, has its turn. What lies here is for it
     /// if it `is_next`; `may_write`: nothing that it wrote before waits to be sent. None within
     /// another one's turn.
+    #[inline(never)]
     pub(crate) fn begin(exchange: &Exchange, waker: &Waker, is_next: bool, may_write: bool) -> Option<Turn> {
-        with_vacant(|desk| {
-            if !is_next {
-                desk.clear_inbox();
-            }
-            desk.guest = address(exchange);
-            desk.waker = identity(waker);
-            desk.is_outbox_open = may_write;
-            Turn(())
-        })
+        DESK.with(|desk| begin_on(desk, address(exchange), identity(waker), is_next, may_write)).then(|| Turn(()))
     }
 
-    /// The turn of the handler behind `exchange` is over. `write` takes what it wrote, if
-    /// that is anything; what it did not read goes into its inbox.
-    pub(crate) fn end(self, exchange: &Exchange, write: impl FnOnce(&mut Tail)) -> Left {
-        let (left, unread) = DESK.with_borrow_mut(|desk| {
-            if !desk.outbox.octets().is_empty() {
-                write(&mut desk.outbox);
-            }
-            (desk.end_turn(), desk.take_unread())
-        });
+    /// The turn is over. `write` takes what the handler wrote, if that is anything.
+    #[inline(always)]
+    pub(crate) fn end(self, write: impl FnOnce(&mut Tail)) -> Left {
+        let left = DESK.with(|desk| end_on(desk, write));
         std::mem::forget(self);
-        if let Some((pack, owed)) = unread {
-            exchange.put_back(pack, owed);
-        }
         left
     }
 }
@@ -184,7 +207,7 @@ impl Turn {
 impl Drop for Turn {
     /// A panic ended the turn, and the connection with it: nobody gets what lies here.
     fn drop(&mut self) {
-        with(|desk| {
+        with(|mut desk| {
             desk.end_turn();
             desk.clear_inbox();
             desk.outbox.clear();
@@ -192,53 +215,86 @@ impl Drop for Turn {
     }
 }
 
+#[inline(always)]
+fn begin_on(desk: &Shared, guest: usize, waker: (usize, usize), is_next: bool, may_write: bool) -> bool {
+    let Some(mut desk) = vacant(desk) else { return false };
+    if !is_next {
+        desk.clear_inbox();
+    }
+    desk.sweep_later();
+    desk.guest = guest;
+    desk.waker = waker;
+    desk.is_outbox_open = may_write;
+    true
+}
+
+#[inline(never)]
+fn end_on(desk: &Shared, write: impl FnOnce(&mut Tail)) -> Left {
+    let mut desk = desk.borrow_mut();
+    if !desk.outbox.octets().is_empty() {
+        write(&mut desk.outbox);
+        desk.outbox.clear();
+    }
+    desk.end_turn()
+}
+
 /// What lies here is for nobody.
 pub(crate) fn clear() {
-    with_vacant(Desk::clear_inbox);
+    DESK.with(|desk| vacant(desk).map(|mut desk| desk.clear_inbox()));
 }
 
 /// Messages that lie here for a handler that gets no turn now, and what they cost.
 pub(crate) fn take_unread() -> Option<(Vec<u8>, usize)> {
-    with_vacant(Desk::take_unread)?
+    DESK.with(|desk| vacant(desk)?.take_unread())
 }
 
 // The guest's side. Whoever asks may have no turn, and uses the boxes then.
 
 /// The messages that lie here go to `packed`, which is empty; or the guest waits for the next
 /// ones. None if it has to look into its inbox.
-#[inline]
+#[inline(always)]
 pub(super) fn poll_take(exchange: &Exchange, cx: &Context<'_>, packed: &mut Vec<u8>) -> Option<Poll<()>> {
-    with(|desk| {
-        if !desk.has(exchange) {
-            return None;
-        }
-        if !desk.inbox.is_empty() {
-            desk.consumed += std::mem::take(&mut desk.owed);
-            std::mem::swap(&mut desk.inbox, packed);
-            return Some(Poll::Ready(()));
-        }
-        if exchange.has_arrived() || desk.waker != identity(cx.waker()) {
-            return None;
-        }
-        if packed.capacity() > desk.inbox.capacity() {
-            std::mem::swap(&mut desk.inbox, packed);
-        }
-        desk.is_reader_waiting = true;
-        Some(Poll::Pending)
-    })?
+    DESK.with(|desk| poll_take_from(desk, exchange, cx.waker(), packed))
+}
+
+#[inline(never)]
+fn poll_take_from(desk: &Shared, exchange: &Exchange, waker: &Waker, packed: &mut Vec<u8>) -> Option<Poll<()>> {
+    let mut desk = desk.try_borrow_mut().ok().filter(|desk| desk.has(exchange))?;
+    if !desk.inbox.is_empty() {
+        let owed = std::mem::take(&mut desk.owed);
+        desk.consumed += owed;
+        std::mem::swap(&mut *desk.inbox, packed);
+        return Some(Poll::Ready(()));
+    }
+    if exchange.has_arrived() || desk.waker != identity(waker) {
+        return None;
+    }
+    if packed.capacity() > desk.inbox.capacity() {
+        std::mem::swap(&mut *desk.inbox, packed);
+    }
+    desk.is_reader_waiting = true;
+    Some(Poll::Pending)
 }
 
 /// Adds the message that `encode` appends, if the guest may write here and there is room; gives
 /// `encode` back otherwise. A message that has long pieces is given back in pieces, for the box.
-#[inline]
+#[inline(always)]
 pub(super) fn push<E>(exchange: &Exchange, encode: E) -> Result<Result<Option<Vec<Bytes>>, Status>, E>
 where
     E: FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
 {
-    DESK.with(|desk| match desk.try_borrow_mut() {
+    DESK.with(|desk| push_on(desk, exchange, encode))
+}
+
+#[inline(never)]
+fn push_on<E>(desk: &Shared, exchange: &Exchange, encode: E) -> Result<Result<Option<Vec<Bytes>>, Status>, E>
+where
+    E: FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
+{
+    match desk.try_borrow_mut() {
         Ok(mut desk) if desk.has_room(exchange) => Ok(desk.outbox.push(encode)),
         _ => Err(encode),
-    })
+    }
 }
 
 /// What the guest wrote here so far.
@@ -249,12 +305,12 @@ pub(super) fn outbox_len(exchange: &Exchange) -> usize {
 /// The guest, if `exchange` is its, waits for room.
 #[cold]
 pub(super) fn note_crowded(exchange: &Exchange) {
-    with(|desk| desk.is_crowded |= desk.has(exchange));
+    with(|mut desk| desk.is_crowded |= desk.has(exchange));
 }
 
 /// Whether `exchange` has the turn: the owner looks into its outbox afterwards.
 pub(super) fn note_boxed(exchange: &Exchange) -> bool {
-    with(|desk| {
+    with(|mut desk| {
         let has_turn = desk.has(exchange);
         desk.has_boxed |= has_turn;
         has_turn
@@ -297,8 +353,8 @@ mod tests {
         });
         assert!(pushed.is_ok_and(|pushed| pushed.is_ok()));
         drop(turn);
-        let left = begin(&other).unwrap().end(&other, |written| panic!("{written:?} was left"));
-        assert!(!left.has_boxed && !other.has_arrived());
+        let left = begin(&other).unwrap().end(|written| panic!("{written:?} was left"));
+        assert!(!left.has_boxed && !left.has_unread);
     }
 
     #[test]
@@ -309,7 +365,7 @@ mod tests {
         assert!(!put(b"more") && begin(&other).is_none());
         clear();
         assert_eq!(take_unread(), None);
-        turn.end(&one, |written| panic!("{written:?} was not written"));
-        assert!(one.has_arrived());
+        assert!(turn.end(|written| panic!("{written:?} was not written")).has_unread);
+        assert!(take_unread().is_some());
     }
 }

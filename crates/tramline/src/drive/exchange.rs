@@ -114,18 +114,20 @@ impl Exchange {
 
     // The user's side.
 
-    /// The next messages, or how the peer's side ended. Packed messages go to `packed`, which is
-    /// empty.
-    #[inline]
-    pub(crate) fn poll_take(&self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Poll<Result<Taken, InboundEnd>> {
-        match desk::poll_take(self, cx, packed) {
-            Some(taken) => taken.map(|()| Ok(Taken::Packed)),
-            None => self.poll_take_boxed(cx, packed),
-        }
+    /// Messages that lie on the desk go to `packed`, which is empty, or come there next. `None` if
+    /// the call has no turn there, or something in its inbox.
+    #[inline(never)]
+    pub(crate) fn poll_desk(&self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Option<Poll<()>> {
+        desk::poll_take(self, cx, packed)
     }
 
+    /// The next messages, or how the peer's side ended. Packed messages go to `packed`, which is
+    /// empty.
     #[inline(never)]
-    fn poll_take_boxed(&self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Poll<Result<Taken, InboundEnd>> {
+    pub(crate) fn poll_take(&self, cx: &Context<'_>, packed: &mut Vec<u8>) -> Poll<Result<Taken, InboundEnd>> {
+        if let Some(taken) = self.poll_desk(cx, packed) {
+            return taken.map(|()| Ok(Taken::Packed));
+        }
         // Dropped when the lock is not held any more: what it does then is anybody's.
         let mut replaced = None;
         let (taken, consumed) = {

@@ -193,7 +193,7 @@ mod tests {
             let other = waker.waker.clone();
             let (told, seen) = (&told, &seen);
             let telling = scope.spawn(move || {
-                for round in 1..=60_000 {
+                for round in 1..=150_000 {
                     other.wake_by_ref();
                     for _ in 0..round % 64 {
                         std::hint::spin_loop();

@@ -11,7 +11,7 @@ use crate::compression;
 pub(crate) type EncodeFn<T> = fn(&T, &mut Sink<'_>) -> Result<(), Status>;
 
 /// How to read messages of one type, without its codec's type.
-pub(crate) type DecodeFn<T> = fn(Frame<'_>, Limits) -> Result<T, Status>;
+pub(crate) type DecodeFn<T> = fn(Frame<'_>, &Limits) -> Result<T, Status>;
 
 /// Long pieces and their places among the octets.
 pub(crate) type Splices = Vec<(usize, Bytes)>;
@@ -152,8 +152,8 @@ pub(crate) fn decode<T>(
     frame: Frame<'_>,
     compressed: bool,
     encoding: Encoding,
-    limits: Limits,
-    decode: impl FnOnce(Frame<'_>, Limits) -> Result<T, Status>,
+    limits: &Limits,
+    decode: impl FnOnce(Frame<'_>, &Limits) -> Result<T, Status>,
 ) -> Result<T, Status> {
     if !compressed {
         return decode(frame, limits);
@@ -164,7 +164,7 @@ pub(crate) fn decode<T>(
 
 /// The decoder of `T` by codec `C`, as a plain function.
 pub(crate) fn decode_fn<T, C: Decode<T> + Default>() -> DecodeFn<T> {
-    |frame, limits| C::default().decode(frame, limits)
+    |frame, limits| C::default().decode(frame, *limits)
 }
 
 /// The encoder of `T` by codec `C`, as a plain function.

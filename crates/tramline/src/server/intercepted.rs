@@ -76,7 +76,7 @@ async fn start(hooks: &mut Arc<CallHooks>, head: &mut StartHead) -> Verdict {
 
 async fn pass_request(message: EarlyMessage, hooks: &CallHooks) -> Result<Begun, Status> {
     let EarlyMessage { octets, is_compressed, encoding, limits } = message;
-    let octets = transfer::decode(Frame::Shared(octets), is_compressed, encoding, limits, raw)?;
+    let octets = transfer::decode(Frame::Shared(octets), is_compressed, encoding, &limits, raw)?;
     Ok(Begun::Handler(Some(hooks.request_message(octets).await?)))
 }
 

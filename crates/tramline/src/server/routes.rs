@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use tramline_call::codec::{Decode, Encode, Frame, Raw};
+use tramline_call::codec::{Decode, Encode, Frame, Limits, Raw};
 use tramline_call::{Method, MethodInfo, Status};
 
 use super::intercepted::surround;
@@ -284,8 +284,8 @@ impl Routes {
 fn one_message<T, C: Decode<T> + Default>(body: &StartBody<'_>) -> Result<T, Status> {
     match &body.opening {
         Opening::Message(frame, compressed) => {
-            let decode = |frame: Frame<'_>, limits| C::default().decode(frame, limits);
-            transfer::decode(frame.share(), *compressed, body.encoding, body.limits, decode)
+            let decode = |frame: Frame<'_>, limits: &Limits| C::default().decode(frame, *limits);
+            transfer::decode(frame.share(), *compressed, body.encoding, &body.limits, decode)
         }
         Opening::Messages | Opening::Http(_) => Err(Status::internal("a request message is missing")),
     }

@@ -84,7 +84,7 @@ where
         };
         let limits = self.plan.router.profile.limits;
         let message =
-            transfer::decode(frame, compressed, encoding, limits, |frame, limits| self.codec.decode(frame, limits))?;
+            transfer::decode(frame, compressed, encoding, &limits, |frame, limits| self.codec.decode(frame, *limits))?;
         Ok(Response::received(message, metadata, trailers).compressed(compressed))
     }
 }

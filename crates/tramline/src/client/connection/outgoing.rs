@@ -59,7 +59,7 @@ impl ClientSide {
             attempt.has_ended = true;
             if outbox.pieces.is_empty() {
                 let octets = &outbox.octets;
-                let sent: Result<(), SendError<()>> = engine.send_with(key, true, |out| {
+                let sent: Result<usize, SendError<()>> = engine.send_with(key, true, |out| {
                     out.extend_from_slice(octets);
                     Ok(())
                 });
@@ -92,7 +92,7 @@ impl ClientSide {
                 kept.push(Bytes::copy_from_slice(outgoing.tail));
             }
             if kept.is_empty() && !outgoing.tail.is_empty() {
-                let _: Result<(), SendError<()>> = engine.send_with(key, is_finished, |out| {
+                let _: Result<usize, SendError<()>> = engine.send_with(key, is_finished, |out| {
                     out.extend_from_slice(outgoing.tail);
                     Ok(())
                 });

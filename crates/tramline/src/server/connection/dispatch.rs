@@ -17,10 +17,10 @@ use tramline_h2::StreamKey;
 use super::budget::PollBudget;
 use super::calls::{Elsewhere, clear_slot};
 use super::reply::{DetachedReply, ReplyWriter, UnaryReply, Wire};
+use super::streaming_call::end_turn;
 use super::{Letter, ServerSide, Stage};
 use crate::classify::Engine;
 use crate::clock::Clock;
-use crate::drive::desk::Turn;
 use crate::drive::mailbox::Mailbox;
 use crate::drive::mailbox::WakeLetter;
 use crate::drive::scope::Scope;
@@ -109,7 +109,11 @@ impl ServerSide {
             }
             polled => {
                 call.stage = Stage::Held(slot);
-                self.handle_polled(engine, key, turn, polled);
+                let ended = match turn {
+                    Some(turn) => end_turn(call, engine, turn, shared, false),
+                    None => Ok(false),
+                };
+                self.handle_polled(engine, key, ended, polled);
             }
         }
     }
@@ -165,28 +169,39 @@ impl ServerSide {
         }
         let deadline = call.deadline();
         let waker = waker.arm(key, mailbox);
-        let turn = call.begin_turn(engine, waker, *next_turn == Some(key));
+        let is_next = *next_turn == Some(key);
+        let turn = call.begin_turn(engine, waker, is_next);
         let Stage::Held(slot) = &mut call.stage else { return false };
         let packing = shared.packing(call.accept);
         let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
         let reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
         let here = Here { route, budget, clock, deadline, waker, reply };
         let polled = here.poll(|cx, reply| slot.as_mut().poll(cx, reply));
-        self.handle_polled(engine, key, turn, polled);
+        let ended = match turn {
+            Some(turn) => end_turn(call, engine, turn, shared, is_next),
+            None => Ok(false),
+        };
+        if !matches!((&ended, &polled), (Ok(false), Poll::Pending)) {
+            self.handle_polled(engine, key, ended, polled);
+        }
         true
     }
 
+    /// A handler was polled, and its turn `ended`: whether it left something in its outbox.
+    #[inline(never)]
     fn handle_polled(
         &mut self,
         engine: &mut Engine,
         key: StreamKey,
-        turn: Option<Turn>,
+        ended: Result<bool, Status>,
         polled: Poll<Result<(), Status>>,
     ) {
-        let ended = turn.map_or(Ok(()), |turn| self.end_turn(engine, key, turn));
+        if let Ok(true) = ended {
+            self.transfer(engine, key);
+        }
         match (ended, polled) {
-            (Ok(()), Poll::Pending) => {}
-            (Ok(()), Poll::Ready(outcome)) => self.finish(engine, key, outcome),
+            (Ok(_), Poll::Pending) => {}
+            (Ok(_), Poll::Ready(outcome)) => self.finish(engine, key, outcome),
             (Err(status), _) => self.fail_call(engine, key, status),
         }
     }

@@ -11,6 +11,7 @@ use tramline_call::{FieldToken, Method, MethodInfo, MethodKind, Status};
 use tramline_h2::StreamKey;
 use tramline_h2::hpack::BlockKey;
 
+use super::streaming_call::take_messages;
 use super::{Call, RepeatedHead, ServerSide, Stage, tell_end};
 use crate::classify::Engine;
 use crate::context::CallContext;
@@ -197,16 +198,18 @@ impl ServerSide {
 
     #[inline(never)]
     pub(super) fn handle_data(&mut self, engine: &mut Engine, key: StreamKey, bytes: &[u8], end_stream: bool) {
-        let Some(call) = self.calls.get_mut(key) else {
+        let ServerSide { calls, shared, next_turn, touched, .. } = self;
+        let Some(call) = calls.get_mut(key) else {
             engine.release_capacity(key, bytes.len());
             return;
         };
         if !matches!(call.stage, Stage::Collecting | Stage::Collected(_)) {
-            return self.handle_stream_data(engine, key, bytes, end_stream);
+            let taken = take_messages(call, bytes, shared, next_turn, touched);
+            return self.finish_taking(engine, key, taken, end_stream);
         }
         engine.release_capacity(key, bytes.len());
         let mut input = bytes;
-        let message = match call.assembler.next(&mut input, call.encoding, self.shared.limits.message_len_max) {
+        let message = match call.assembler.next(&mut input, call.encoding, shared.limits.message_len_max) {
             Ok(None) if end_stream => return self.handle_request_end(engine, key),
             Ok(None) => return,
             Ok(Some(message)) => message,

@@ -8,12 +8,13 @@ use tramline_call::{Encoding, Metadata, Status, Subtype};
 use tramline_h2::StreamKey;
 
 use super::reply::write_http_head;
-use super::{ServerSide, Stage};
+use super::{Call, ServerSide, Stage};
 use crate::classify::{Engine, EngineFields};
 use crate::context::CallContext;
 use crate::drive::desk::{self, Turn};
 use crate::drive::exchange::Exchange;
 use crate::drive::outbound::Tail;
+use crate::server::settings::ServerShared;
 
 /// The messages of one DATA frame, on their way to whoever reads them.
 struct Delivery<'a> {
@@ -30,11 +31,13 @@ struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
+    #[inline]
     fn new(exchange: &'a Exchange, is_reader_here: bool, is_first: bool) -> Self {
         let is_on_desk = is_reader_here && !exchange.has_arrived();
         Delivery { exchange, is_on_desk, is_first, has_some: false, consumed: 0, is_awaited: false }
     }
 
+    #[inline(always)]
     fn deliver(&mut self, compressed: bool, frame: Frame<'_>, owed: usize) {
         self.has_some = true;
         if self.is_on_desk && desk::put(std::mem::take(&mut self.is_first), compressed, &frame, owed) {
@@ -49,44 +52,70 @@ impl<'a> Delivery<'a> {
         self.consumed += consumed;
         self.is_awaited |= is_awaited;
     }
+
+    /// What is not gRPC has no envelopes. Returns what is left.
+    #[cold]
+    fn deliver_body(&mut self, body: &[u8]) -> &'static [u8] {
+        self.deliver(false, Frame::Slice(body), body.len());
+        &[]
+    }
+}
+
+/// What is to be done after messages were taken off the wire.
+pub(super) struct Taken {
+    /// Octets of theirs that are to be given back to the window.
+    consumed: usize,
+    /// The front of a message came whose rest may need window.
+    is_cut: bool,
+    failure: Option<Status>,
+}
+
+/// Takes the messages of one DATA frame to whoever reads them.
+#[inline(always)]
+pub(super) fn take_messages(
+    call: &mut Call,
+    bytes: &[u8],
+    shared: &ServerShared,
+    next_turn: &mut Option<StreamKey>,
+    touched: &mut Vec<StreamKey>,
+) -> Taken {
+    let is_here = call.is_reader_here();
+    let Some(exchange) = call.exchange.as_ref().filter(|_| !matches!(call.stage, Stage::Leaving)) else {
+        return Taken { consumed: bytes.len(), is_cut: false, failure: None };
+    };
+    let mut delivery = Delivery::new(exchange, is_here, next_turn.is_none());
+    let mut input = if call.is_http { delivery.deliver_body(bytes) } else { bytes };
+    call.owed_len += input.len() as u32;
+    let failure = loop {
+        match call.assembler.next(&mut input, call.encoding, shared.limits.message_len_max) {
+            Ok(None) => break None,
+            Err(status) => break Some(status),
+            Ok(Some(message)) => {
+                if let Err(status) = call.requests.handle_message() {
+                    break Some(status);
+                }
+                let owed = call.owed_len as usize - input.len();
+                call.owed_len = input.len() as u32;
+                delivery.deliver(message.compressed, message.frame, owed);
+            }
+        }
+    };
+    let Delivery { consumed, is_awaited, has_some, .. } = delivery;
+    if is_here && has_some {
+        *next_turn = Some(call.key);
+    }
+    // Also beside a turn: the handler may have given its stream away since it asked.
+    if is_awaited && touched.last() != Some(&call.key) {
+        touched.push(call.key);
+    }
+    Taken { consumed, is_cut: call.owed_len > 0, failure }
 }
 
 impl ServerSide {
-    pub(super) fn handle_stream_data(&mut self, engine: &mut Engine, key: StreamKey, bytes: &[u8], end_stream: bool) {
-        let Some(call) = self.calls.get_mut(key) else { return };
-        let Some(exchange) = call.exchange.as_ref().filter(|_| !matches!(call.stage, Stage::Leaving)) else {
-            return engine.release_capacity(key, bytes.len());
-        };
-        let is_here = call.is_reader_here();
-        let mut delivery = Delivery::new(exchange, is_here, self.next_turn.is_none());
-        if call.is_http {
-            delivery.deliver(false, Frame::Slice(bytes), bytes.len());
-        }
-        let mut input = if call.is_http { &[][..] } else { bytes };
-        call.owed_len += input.len() as u32;
-        let failure = loop {
-            match call.assembler.next(&mut input, call.encoding, self.shared.limits.message_len_max) {
-                Ok(None) => break None,
-                Err(status) => break Some(status),
-                Ok(Some(message)) => {
-                    if let Err(status) = call.requests.handle_message() {
-                        break Some(status);
-                    }
-                    let owed = call.owed_len as usize - input.len();
-                    call.owed_len = input.len() as u32;
-                    delivery.deliver(message.compressed, message.frame, owed);
-                }
-            }
-        };
-        let Delivery { consumed, is_awaited, has_some, .. } = delivery;
-        if is_here && has_some {
-            self.next_turn = Some(key);
-        }
-        // Also beside a turn: the handler may have given its stream away since it asked.
-        if is_awaited && self.touched.last() != Some(&key) {
-            self.touched.push(key);
-        }
-        if call.owed_len > 0 {
+    #[inline(always)]
+    pub(super) fn finish_taking(&mut self, engine: &mut Engine, key: StreamKey, taken: Taken, end_stream: bool) {
+        let Taken { consumed, is_cut, failure } = taken;
+        if is_cut {
             self.give_window(engine, key);
         }
         if consumed > 0 {
@@ -135,42 +164,6 @@ impl ServerSide {
         exchange.finish_inbound(Ok(Metadata::new()));
     }
 
-    /// What a handler left when its turn ended: messages go to the engine, octets that were read
-    /// back to the window.
-    pub(super) fn end_turn(&mut self, engine: &mut Engine, key: StreamKey, turn: Turn) -> Result<(), Status> {
-        let Some(call) = self.calls.get_mut(key) else { return Ok(()) };
-        let Some(exchange) = &call.exchange else { return Ok(()) };
-        let mut head = StreamHead::new(call.subtype, &mut call.head_sent, call.context.as_deref());
-        let encoding = self.shared.response_encoding(call.accept);
-        let mut sent = None;
-        let left = turn.end(exchange, |written| {
-            let metadata = if *head.is_sent { None } else { exchange.take_head() };
-            let outcome = metadata.map_or(Ok(()), |metadata| head.send(engine, key, metadata, encoding));
-            if outcome.is_ok() {
-                send_written(engine, key, written);
-            }
-            written.clear();
-            sent = Some(outcome);
-        });
-        // Who asked before, and did not in this turn, is woken by the next message all the same.
-        call.is_reader_waiting = left.is_reader_waiting || call.is_reader_waiting && self.next_turn != Some(key);
-        if left.consumed > 0 {
-            engine.release_capacity(key, left.consumed);
-        }
-        if let Some(sent) = sent {
-            sent?;
-            let queued_len = engine.queued_len(key);
-            if queued_len > 0 || left.is_crowded {
-                engine.poll_backpressure(key);
-                exchange.set_engine_len(queued_len);
-            }
-        }
-        if left.has_boxed {
-            self.transfer(engine, key);
-        }
-        Ok(())
-    }
-
     /// Takes what waits in a call's outbox to the engine, unless that has enough.
     pub(super) fn transfer(&mut self, engine: &mut Engine, key: StreamKey) {
         if !engine.poll_backpressure(key) {
@@ -202,7 +195,7 @@ impl ServerSide {
                 let _ = engine.send_data(key, piece, false);
             }
             if !outgoing.tail.is_empty() {
-                send_copy(engine, key, outgoing.tail);
+                let _ = send_copy(engine, key, outgoing.tail);
             }
             engine.poll_backpressure(key);
             ((), engine.queued_len(key))
@@ -223,6 +216,38 @@ impl ServerSide {
         }
         engine.release_capacity(key, granted);
     }
+}
+
+/// What a handler left when its turn ended: messages go to the engine, octets that were read
+/// back to the window. True if more lies in its outbox. What lay on the desk was for it if it
+/// `was_next`.
+#[inline]
+pub(super) fn end_turn(
+    call: &mut Call,
+    engine: &mut Engine,
+    turn: Turn,
+    shared: &ServerShared,
+    was_next: bool,
+) -> Result<bool, Status> {
+    let mut sent = None;
+    let left = turn.end(|written| sent = Some(send_written(call, engine, written, shared)));
+    // Who asked before, and did not in this turn, is woken by the next message all the same.
+    call.is_reader_waiting = left.is_reader_waiting || call.is_reader_waiting && !was_next;
+    let Some(exchange) = &call.exchange else { return Ok(false) };
+    if left.has_unread {
+        set_desk_aside(exchange);
+    }
+    if left.consumed > 0 {
+        engine.release_capacity(call.key, left.consumed);
+    }
+    if let Some(sent) = sent {
+        let queued_len = sent?;
+        if queued_len > 0 || left.is_crowded {
+            engine.poll_backpressure(call.key);
+            exchange.set_engine_len(queued_len);
+        }
+    }
+    Ok(left.has_boxed)
 }
 
 /// What lies on the desk for the handler behind `exchange` goes into its inbox.
@@ -265,19 +290,40 @@ impl<'a> StreamHead<'a> {
 
 // A stream that the client reset takes nothing more; its reset is an event of its own.
 
-/// A long tail is handed over, a short one copied.
-fn send_written(engine: &mut Engine, key: StreamKey, written: &mut Tail) {
-    match written.take_piece() {
-        Some(piece) => {
-            let _ = engine.send_data(key, piece, false);
-        }
-        None => send_copy(engine, key, written.octets()),
+/// Sends what a handler wrote on the desk: a long tail is handed over, a short one copied.
+/// Returns how much of the stream waits.
+#[inline(always)]
+fn send_written(
+    call: &mut Call,
+    engine: &mut Engine,
+    written: &mut Tail,
+    shared: &ServerShared,
+) -> Result<usize, Status> {
+    if !call.head_sent {
+        send_head(call, engine, shared)?;
     }
+    Ok(match written.take_piece() {
+        Some(piece) => {
+            let _ = engine.send_data(call.key, piece, false);
+            engine.queued_len(call.key)
+        }
+        None => send_copy(engine, call.key, written.octets()),
+    })
 }
 
-fn send_copy(engine: &mut Engine, key: StreamKey, octets: &[u8]) {
-    let _ = engine.send_with(key, false, |out| {
+/// The head in front of the first message.
+#[cold]
+fn send_head(call: &mut Call, engine: &mut Engine, shared: &ServerShared) -> Result<(), Status> {
+    let Some(metadata) = call.exchange.as_ref().and_then(|exchange| exchange.take_head()) else { return Ok(()) };
+    let mut head = StreamHead::new(call.subtype, &mut call.head_sent, call.context.as_deref());
+    head.send(engine, call.key, metadata, shared.response_encoding(call.accept))
+}
+
+#[inline(always)]
+fn send_copy(engine: &mut Engine, key: StreamKey, octets: &[u8]) -> usize {
+    let sent = engine.send_with(key, false, |out| {
         out.extend_from_slice(octets);
         Ok::<(), Infallible>(())
     });
+    sent.unwrap_or(0)
 }
