@@ -1,14 +1,17 @@
 //! From a listener to a connection: accept, handshake, drive.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tramline_h2::Role;
 
 use super::connection::ServerSide;
 use super::group::{Alive, Group};
 use super::listener::Acceptor;
+use super::places::IpPlace;
 use super::settings::ServerShared;
 use crate::classify::{Engine, Fields};
 use crate::drive::driver::Driver;
@@ -37,11 +40,8 @@ pub(super) async fn accept_all(mut acceptor: Acceptor, shared: Arc<ServerShared>
                 };
                 // A listener that waits for a connection must not keep a place from another.
                 let Some(Some(place)) = group.while_serving(group.places.enter()).await else { return };
-                let connection = serve_connection(io, info, Arc::clone(&shared), group.enter());
-                tokio::spawn(async move {
-                    connection.await;
-                    drop((place, of_ip));
-                });
+                let (shared, alive) = (Arc::clone(&shared), group.enter());
+                Connection { io, info, shared, alive, places: (place, of_ip) }.start();
             }
             Some(Err(error)) if is_of_one_connection(&error) => {
                 tracing::debug!(%error, "a connection was gone before it was accepted");
@@ -58,20 +58,54 @@ pub(super) async fn accept_all(mut acceptor: Acceptor, shared: Arc<ServerShared>
     }
 }
 
-async fn serve_connection(io: BoxIo, mut info: ConnectionInfo, shared: Arc<ServerShared>, mut alive: Alive) {
-    tracing::debug!(peer = %info, "connection accepted");
-    let io = match alive.until_aborted(handshake(io, &mut info, &shared)).await {
-        None => return,
-        Some(Ok(io)) => io,
-        Some(Err(error)) => {
-            tracing::info!(peer = %info, %error, "handshake failed");
-            return;
+/// A connection that was accepted.
+struct Connection {
+    io: BoxIo,
+    info: ConnectionInfo,
+    shared: Arc<ServerShared>,
+    alive: Alive,
+    places: (OwnedSemaphorePermit, IpPlace),
+}
+
+impl Connection {
+    fn start(self) {
+        tracing::debug!(peer = %self.info, "connection accepted");
+        if self.shared.is_plaintext() {
+            return run(self.drive());
         }
-    };
-    let driver = driver(io, info, shared, &mut alive);
-    // Handlers are polled inside: tokio's budget would end their polls in the middle of
-    // a batch. The driver has a budget of its own.
-    tokio::task::unconstrained(driver).await;
+        // A handshake is long work: it does not stand before others, and its memory is its own.
+        tokio::spawn(async move {
+            if let Some(connection) = self.shake().await {
+                run(connection.drive());
+            }
+        });
+    }
+
+    async fn shake(mut self) -> Option<Self> {
+        match self.alive.until_aborted(handshake(self.io, &mut self.info, &self.shared)).await? {
+            Ok(io) => Some(Connection { io, ..self }),
+            Err(error) => {
+                tracing::info!(peer = %self.info, %error, "handshake failed");
+                None
+            }
+        }
+    }
+
+    fn drive(self) -> impl Future<Output = ()> + Send + 'static {
+        let Connection { io, info, shared, mut alive, places } = self;
+        let driver = driver(io, info, shared, &mut alive);
+        async move {
+            driver.await;
+            drop((alive, places));
+        }
+    }
+}
+
+/// Runs a connection that is ready for HTTP/2.
+fn run(connection: impl Future<Output = ()> + Send + 'static) {
+    // Handlers are polled inside: tokio's budget would end their polls in the middle of a batch.
+    // The driver has a budget of its own.
+    tokio::spawn(tokio::task::unconstrained(connection));
 }
 
 /// What a connection keeps while it is idle. In a box of its own: an async function

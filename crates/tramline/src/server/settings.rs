@@ -35,6 +35,14 @@ pub(crate) struct ServerShared {
 }
 
 impl ServerShared {
+    /// Connections begin without a handshake.
+    pub(crate) fn is_plaintext(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_none();
+        #[cfg(not(feature = "tls"))]
+        true
+    }
+
     /// How replies to a client that accepts `accept` are written.
     pub(crate) fn packing(&self, accept: EncodingSet) -> Packing {
         let encoding = self.response_encoding(accept).unwrap_or(Encoding::Identity);
