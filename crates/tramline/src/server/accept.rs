@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tramline_h2::Role;
 
 use super::connection::ServerSide;
+use super::executor::Executor;
 use super::group::{Alive, Group};
 use super::listener::Acceptor;
 use super::places::IpPlace;
@@ -26,7 +27,12 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Accepts until the group stops serving or the source ends. No error ends it: a
 /// listener that gave up would be a server that is dead without saying so.
-pub(super) async fn accept_all(mut acceptor: Acceptor, shared: Arc<ServerShared>, group: Arc<Group>) {
+pub(super) async fn accept_all(
+    mut acceptor: Acceptor,
+    shared: Arc<ServerShared>,
+    group: Arc<Group>,
+    executor: Option<Arc<Executor>>,
+) {
     let _alive = group.enter();
     let mut backoff = BACKOFF_MIN;
     loop {
@@ -41,7 +47,7 @@ pub(super) async fn accept_all(mut acceptor: Acceptor, shared: Arc<ServerShared>
                 // A listener that waits for a connection must not keep a place from another.
                 let Some(Some(place)) = group.while_serving(group.places.enter()).await else { return };
                 let (shared, alive) = (Arc::clone(&shared), group.enter());
-                Connection { io, info, shared, alive, places: (place, of_ip) }.start();
+                Connection { io, info, shared, alive, places: (place, of_ip) }.start(executor.clone());
             }
             Some(Err(error)) if is_of_one_connection(&error) => {
                 tracing::debug!(%error, "a connection was gone before it was accepted");
@@ -68,15 +74,15 @@ struct Connection {
 }
 
 impl Connection {
-    fn start(self) {
+    fn start(self, executor: Option<Arc<Executor>>) {
         tracing::debug!(peer = %self.info, "connection accepted");
         if self.shared.is_plaintext() {
-            return run(self.drive());
+            return run(executor, self.drive());
         }
         // A handshake is long work: it does not stand before others, and its memory is its own.
         tokio::spawn(async move {
             if let Some(connection) = self.shake().await {
-                run(connection.drive());
+                run(executor, connection.drive());
             }
         });
     }
@@ -102,10 +108,13 @@ impl Connection {
 }
 
 /// Runs a connection that is ready for HTTP/2.
-fn run(connection: impl Future<Output = ()> + Send + 'static) {
-    // Handlers are polled inside: tokio's budget would end their polls in the middle of a batch.
-    // The driver has a budget of its own.
-    tokio::spawn(tokio::task::unconstrained(connection));
+fn run(executor: Option<Arc<Executor>>, connection: impl Future<Output = ()> + Send + 'static) {
+    match executor {
+        Some(executor) => executor.spawn(connection),
+        // Handlers are polled inside: tokio's budget would end their polls in the middle of a
+        // batch. The driver has a budget of its own.
+        None => drop(tokio::spawn(tokio::task::unconstrained(connection))),
+    }
 }
 
 /// What a connection keeps while it is idle. In a box of its own: an async function

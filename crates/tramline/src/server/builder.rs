@@ -34,7 +34,9 @@ const WINDOW_LEN_MAX: u32 = 0x7fff_ffff;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Runtime {
-    /// On the tokio runtime that runs [`Server::serve`].
+    /// On the tokio runtime that runs [`Server::serve`]. If that has several threads, connections
+    /// are kept on as few of them as keep up; a handler that blocks its thread stops other
+    /// connections for up to 10 ms, until another thread takes them over.
     #[default]
     Shared,
     /// On threads of their own, each with a current-thread runtime; a connection stays

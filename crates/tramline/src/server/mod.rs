@@ -3,6 +3,7 @@
 mod accept;
 mod builder;
 mod connection;
+mod executor;
 mod group;
 mod held_reply;
 mod intercepted;

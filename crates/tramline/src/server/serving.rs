@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::accept::accept_all;
 use super::builder::{Runtime, ServerBuilder};
+use super::executor::Executor;
 use super::group::Group;
 use super::listener::Listener;
 use super::places::Places;
@@ -162,16 +163,21 @@ impl Server {
     }
 
     fn start_listeners(self) -> Result<(), Error> {
+        let executor = match self.runtime {
+            Runtime::Shared => Executor::start(),
+            Runtime::PerCore { .. } => None,
+        };
         for listening in self.listening {
             tracing::info!(address = %listening.address, "serving");
             for (n, listener) in listening.listeners.into_iter().enumerate() {
                 let (shared, group) = (Arc::clone(&self.shared), Arc::clone(&listening.group));
+                let executor = executor.clone();
                 // The group is alive from now on, not only once the task or thread runs.
                 let alive = group.enter();
                 self.runtime.run(n, move || {
                     let acceptor = listener.start()?;
                     Ok(async move {
-                        accept_all(acceptor, shared, Arc::clone(&group)).await;
+                        accept_all(acceptor, shared, Arc::clone(&group), executor).await;
                         drop(alive);
                         group.ended().await;
                     })

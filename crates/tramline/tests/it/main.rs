@@ -14,6 +14,7 @@ mod client_rules;
 mod client_tls;
 mod dispatch;
 mod evasion;
+mod executor;
 mod http_door;
 mod interceptor_roads;
 mod interceptors;
