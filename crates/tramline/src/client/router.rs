@@ -101,8 +101,8 @@ impl Router {
 
     /// Puts a call among those that wait, unless there is a new picker.
     fn wait(&self, ticket: Ticket, version: u64) -> Option<Ticket> {
-        let is_wanted = ticket.call().is_some_and(|call| call.set_place(Place::Pending));
-        if !is_wanted {
+        let call = ticket.call().cloned()?;
+        if !call.set_place(Place::Pending) {
             ticket.fail(super::call::cancelled());
             return None;
         }
@@ -114,6 +114,10 @@ impl Router {
             road.waiting.push(ticket);
             road.control.clone()
         };
+        if call.is_cancelled() {
+            // Who gave it up meanwhile may have looked for it before it was there.
+            self.withdraw(&call);
+        }
         if let Some(control) = control {
             control.post(Letter::Waiting);
         }
@@ -314,6 +318,8 @@ pub(super) fn no_runtime() -> Status {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use bytes::Bytes;
     use tramline_call::Method;
     use tramline_call::codec::Raw;
@@ -333,5 +339,43 @@ mod tests {
         assert!(router.try_end());
         let back = router.wait(Ticket::new(call, None, Outbox::default()), seen.version);
         assert!(back.is_some_and(|ticket| ticket.call().is_some()), "it waits");
+    }
+
+    /// A call that is given up while it begins to wait would stay until there is another picker.
+    #[test]
+    fn a_call_that_is_given_up_does_not_wait() {
+        let router = Router::new(Arc::new(ChannelBuilder::new("ipv4:127.0.0.1:1").into_profile().unwrap()));
+        let method = Method::<Bytes, Bytes, Raw>::unary("/test.Test/Echo", Raw).info();
+        let next = std::sync::Mutex::new(None::<Arc<Call>>);
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    if let Some(call) = next.lock().unwrap().take() {
+                        call.cancel();
+                        drop(call);
+                    }
+                }
+            });
+            let mut left = 0;
+            for round in 0..20_000 {
+                let call = Call::new(CallHead::empty(method.clone()), Arc::clone(&router), None);
+                let ticket = Ticket::new(Arc::clone(&call), None, Outbox::default());
+                *next.lock().unwrap() = Some(Arc::clone(&call));
+                (0..round % 128).for_each(|_| std::hint::spin_loop());
+                router.wait(ticket, 0);
+                // Who cancels it is done when it has let go of it.
+                while Arc::strong_count(&call) > 1 + usize::from(router.has_waiting()) || next.lock().unwrap().is_some()
+                {
+                    std::thread::yield_now();
+                }
+                if router.has_waiting() {
+                    left += 1;
+                    router.withdraw(&call);
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(left, 0);
+        });
     }
 }
