@@ -432,28 +432,34 @@ impl<S: Side> Driver<S> {
         };
     }
 
-    /// The last octets out, then the sending side shut, then input read to its end: a
-    /// socket closed with unread input would answer with a reset, and the peer might
-    /// never see why.
+    /// The last octets out, then the sending side shut, and all the while input read to its
+    /// end: a socket closed with unread input would answer with a reset, and the peer might
+    /// never see why. Nor might one that we wait for to read while it waits for us.
+    #[cold]
+    #[inline(never)]
     fn poll_linger(&mut self, cx: &mut Context<'_>, now: Duration, buffer: &mut [u8]) -> Poll<()> {
-        let Stage::Lingering { until, is_shut } = &mut self.stage else { return Poll::Ready(()) };
-        if self.timer.poll_at(cx, now, Some(*until)) {
+        let Stage::Lingering { until, is_shut } = self.stage else { return Poll::Ready(()) };
+        if self.timer.poll_at(cx, now, Some(until)) {
             return Poll::Ready(());
         }
-        while !*is_shut {
-            if self.engine.output().is_empty() {
-                if ready!(Pin::new(&mut self.io).poll_shutdown(cx)).is_err() {
-                    return Poll::Ready(());
-                }
-                *is_shut = true;
-                break;
-            }
-            match ready!(write_output(&mut self.io, cx, self.engine.output())) {
-                Ok(count) => self.engine.advance_output(now, count),
-                Err(_) => return Poll::Ready(()),
-            }
+        let shut = if is_shut { Poll::Ready(Ok(())) } else { self.poll_shut(cx, now) };
+        if let Poll::Ready(Err(_)) = shut {
+            return Poll::Ready(());
         }
-        self.poll_discard(cx, buffer)
+        self.stage = Stage::Lingering { until, is_shut: shut.is_ready() };
+        if !self.is_read_closed {
+            ready!(self.poll_discard(cx, buffer));
+            self.is_read_closed = true;
+        }
+        shut.map(|_| ())
+    }
+
+    fn poll_shut(&mut self, cx: &mut Context<'_>, now: Duration) -> Poll<io::Result<()>> {
+        while !self.engine.output().is_empty() {
+            let count = ready!(write_output(&mut self.io, cx, self.engine.output()))?;
+            self.engine.advance_output(now, count);
+        }
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
     /// Other tasks, and the end of our patience, have their turn however fast the peer sends.

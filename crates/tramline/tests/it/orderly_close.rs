@@ -58,6 +58,19 @@ async fn input_behind_the_error_does_not_reset_the_connection() {
     assert_eq!(kinds(&exchange(&octets).await).last(), Some(&GOAWAY));
 }
 
+/// A client that has not said all is read, also while what is for it cannot be written.
+#[tokio::test]
+async fn a_client_that_reads_late_sees_why_it_ended() {
+    let (near, mut far) = tokio::io::duplex(16);
+    let listener = Listener::from_stream(Once(Some(near)));
+    let _server = Server::builder().listen(listener).unwrap().start().unwrap();
+    let octets = [PREFACE, SETTINGS, &[0, 0, 1, 0, 0, 0, 0, 0, 0, 7], &vec![0; 3000]].concat();
+    far.write_all(&octets).await.unwrap();
+    let mut all = Vec::new();
+    far.read_to_end(&mut all).await.unwrap();
+    assert_eq!(kinds(&all).last(), Some(&GOAWAY));
+}
+
 /// A peer that sends faster than it is read, until it is no longer listened to.
 struct Endless {
     front: Vec<u8>,
@@ -92,10 +105,11 @@ impl AsyncWrite for Endless {
     }
 }
 
-struct Once(Option<Endless>);
+/// One connection.
+struct Once<T>(Option<T>);
 
-impl futures_core::Stream for Once {
-    type Item = io::Result<(Endless, ConnectionInfo)>;
+impl<T: Unpin> futures_core::Stream for Once<T> {
+    type Item = io::Result<(T, ConnectionInfo)>;
 
     fn poll_next(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(self.0.take().map(|io| Ok((io, ConnectionInfo::default()))))
