@@ -49,7 +49,8 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    #[inline(always)]
+    // Inlined, several callers would share one way to the thread's memory: a call through a pointer.
+    #[inline(never)]
     pub(crate) fn enter(deadline: Option<Duration>) -> Scope {
         SURROUNDINGS.with(|here| {
             here.messages_left.set(MESSAGE_COUNT_MAX);

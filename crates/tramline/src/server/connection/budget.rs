@@ -60,6 +60,7 @@ impl PollBudget {
     }
 
     /// When a poll begins that is to be measured by itself.
+    #[inline(always)]
     pub(super) fn start_poll(&self, clock: &Clock) -> Option<Duration> {
         (self.watched_left > 0).then(|| clock.now())
     }

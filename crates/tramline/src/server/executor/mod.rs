@@ -17,7 +17,7 @@
 //! be the one that polled tokio's I/O driver, and only a thread that is woken takes its place.
 //!
 //! The price: who is ready may wait for a round behind others, and for one look or two behind one
-//! that blocks; and a wake after a time of silence wakes the monitor, too.
+//! that blocks; and a wake after a long silence wakes the monitor, too.
 //!
 //! # Why no wake is lost
 //! All of a shard's state is under one lock, and these hold whenever it is free:
@@ -30,7 +30,7 @@
 //! - *Who is active and not polled is found*: the runner may wait on a worker thread whose task
 //!   blocks it. The monitor sees that it did not move, counts it as stuck, and makes another
 //!   one active. A stuck one is active again as soon as it is polled.
-//! - *The monitor looks while anybody is active*: it sleeps only where it found nobody active,
+//! - *The monitor looks while anybody is active*: it rests only where it found nobody active,
 //!   under the same lock, and who becomes active wakes it.
 
 mod monitor;

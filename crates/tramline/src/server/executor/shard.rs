@@ -70,7 +70,7 @@ pub(super) enum Next {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Look {
     Active,
-    /// Nobody is active; who becomes it wakes the monitor.
+    /// Nobody is active.
     Idle,
     Ended,
 }
@@ -179,8 +179,9 @@ impl Shard {
     }
 
     /// The monitor, which is this thread, looks whether the runners move, and makes another one
-    /// active in the place of those that do not.
-    pub(super) fn look(&self) -> Look {
+    /// active in the place of those that do not. If it `may_rest` and nobody is active, who becomes
+    /// it wakes this thread.
+    pub(super) fn look(&self, may_rest: bool) -> Look {
         let mut state = self.state.lock();
         if state.is_over() {
             return Look::Ended;
@@ -188,7 +189,7 @@ impl Shard {
         let Movement { has_some, has_stuck } = state.take_movement();
         let wakes = if has_stuck { state.ensure_active() } else { Wakes::default() };
         let is_idle = !has_some && state.active_count == 0;
-        if is_idle {
+        if is_idle && may_rest {
             state.monitor = Some(std::thread::current());
         }
         drop(state);
@@ -357,7 +358,7 @@ mod tests {
         }
 
         fn look(&self) -> Look {
-            self.shard.look()
+            self.shard.look(true)
         }
 
         /// How often each runner was woken.
@@ -466,6 +467,13 @@ mod tests {
         stage.run(0);
         assert!(matches!(stage.next(0, false), Next::Park));
         assert_eq!((stage.look(), stage.look()), (Look::Active, Look::Idle));
+    }
+
+    #[test]
+    fn a_monitor_that_may_not_rest_is_not_woken() {
+        let stage = Stage::new(1);
+        assert_eq!((stage.shard.look(false), stage.shard.look(false)), (Look::Active, Look::Idle));
+        assert!(stage.shard.state.lock().monitor.is_none());
     }
 
     #[test]
