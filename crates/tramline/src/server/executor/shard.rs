@@ -31,6 +31,8 @@ struct State {
     is_finishing: bool,
     /// Nothing runs any more.
     is_closed: bool,
+    /// A runner drops what there is.
+    is_closing: bool,
 }
 
 #[derive(Debug)]
@@ -112,12 +114,13 @@ impl Shard {
     /// A connection is ready.
     fn push(&self, runnable: Runnable) {
         let mut state = self.state.lock();
-        if state.is_closed {
+        if state.is_closed && !state.is_closing {
             drop(state);
             return drop(runnable);
         }
         state.ready.push_back(runnable);
-        let wakes = state.ensure_active();
+        // Who closes drops it: who wakes may hold a lock that an application's drop wants.
+        let wakes = if state.is_closing { Wakes::default() } else { state.ensure_active() };
         drop(state);
         wakes.send();
     }
@@ -167,15 +170,29 @@ impl Shard {
     /// The runtime ends, and all connections with it.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
-        state.is_closed = true;
+        if std::mem::replace(&mut state.is_closed, true) {
+            return;
+        }
+        state.is_closing = true;
         let ready = std::mem::take(&mut state.ready);
         let tasks = std::mem::take(&mut state.tasks);
         let wakes = state.end_if_over();
         drop(state);
-        drop(ready);
-        // A task that is cancelled is pushed once more, and dropped by that.
-        drop(tasks);
         wakes.send();
+        drop(ready);
+        // A task that is cancelled is pushed once more.
+        drop(tasks);
+        while let Some(runnable) = self.take_last() {
+            drop(runnable);
+        }
+    }
+
+    /// What was pushed while connections were dropped. None ends the closing.
+    fn take_last(&self) -> Option<Runnable> {
+        let mut state = self.state.lock();
+        let runnable = state.ready.pop_front();
+        state.is_closing = runnable.is_some();
+        runnable
     }
 
     /// The monitor, which is this thread, looks whether the runners move, and makes another one
@@ -313,6 +330,7 @@ impl Wakes {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
     use std::task::Wake;
     use std::time::{Duration, Instant};
 
@@ -467,6 +485,55 @@ mod tests {
         stage.run(0);
         assert!(matches!(stage.next(0, false), Next::Park));
         assert_eq!((stage.look(), stage.look()), (Look::Active, Look::Idle));
+    }
+
+    /// Says when it is dropped, and waits for leave to go on.
+    struct SlowDrop(mpsc::Sender<()>, mpsc::Receiver<()>);
+
+    impl Drop for SlowDrop {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+            self.1.recv().unwrap();
+        }
+    }
+
+    struct Counted(Arc<AtomicUsize>);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// It may hold a lock that an application's drop waits for.
+    #[test]
+    fn who_wakes_a_connection_while_the_runtime_ends_does_not_drop_it() {
+        let stage = Stage::new(1);
+        let (wakers, woken) = mpsc::channel();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let counted = Counted(Arc::clone(&dropped));
+        stage.shard.spawn(std::future::poll_fn(move |cx| {
+            let _ = &counted;
+            wakers.send(cx.waker().clone()).unwrap();
+            std::task::Poll::Pending
+        }));
+        stage.run(0);
+        let (begun, begins) = mpsc::channel();
+        let (leave, may_go) = mpsc::channel();
+        let slow = SlowDrop(begun, may_go);
+        stage.shard.spawn(async move {
+            let _slow = slow;
+            std::future::pending::<()>().await;
+        });
+        let shard = Arc::clone(&stage.shard);
+        let closing = std::thread::spawn(move || shard.close());
+        begins.recv().unwrap();
+        woken.recv().unwrap().wake();
+        assert_eq!(dropped.load(Ordering::SeqCst), 0, "dropped by who woke it");
+        leave.send(()).unwrap();
+        closing.join().unwrap();
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        assert_eq!(stage.look(), Look::Ended);
     }
 
     #[test]
