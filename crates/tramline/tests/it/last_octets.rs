@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tramline::{Address, Channel, Code};
+use tramline::{Address, Channel, Code, Response, Status};
 
 use crate::client_calls::{ECHO_METHOD, SUM_METHOD, bytes};
 
@@ -174,38 +174,34 @@ async fn a_status_that_was_held_is_there_before_the_end() {
     assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "enough"));
 }
 
-/// A server that is gone resets what is written to it. What it sent before that can be read.
-#[tokio::test]
-async fn a_reply_is_read_to_its_end_when_nothing_can_be_written() {
+/// What comes of a unary call whose server sends `octets`, and takes none from then on.
+async fn outcome_behind(octets: Vec<u8>, has_ended: bool) -> Result<Response<Bytes>, Status> {
     let wire = Wire::default();
     let channel = channel([&wire]);
     wire.change(|octets| octets.incoming = settings(None));
     let answering = async {
         wire.until(|octets| has_request(octets, "m")).await;
-        wire.change(|octets| {
-            octets.incoming = [ping(), reply(1, 200_000)].concat();
-            octets.has_ended = true;
-            octets.is_broken = true;
+        wire.change(|wire| {
+            wire.incoming = [ping(), octets].concat();
+            wire.has_ended = has_ended;
+            wire.is_broken = true;
         });
     };
-    let (outcome, ()) = tokio::join!(channel.unary(&ECHO_METHOD, bytes("m")), answering);
+    let (outcome, ()) = tokio::join!(async { channel.unary(&ECHO_METHOD, bytes("m")).await }, answering);
+    outcome
+}
+
+/// A server that is gone resets what is written to it. What it sent before that can be read.
+#[tokio::test]
+async fn a_reply_is_read_to_its_end_when_nothing_can_be_written() {
+    let outcome = outcome_behind(reply(1, 200_000), true).await;
     assert_eq!(outcome.unwrap().into_inner().len(), 200_000);
 }
 
 /// The same, where the server does not end what it sends: nothing more will come.
 #[tokio::test]
 async fn a_call_ends_when_nothing_can_be_written_and_nothing_comes() {
-    let wire = Wire::default();
-    let channel = channel([&wire]);
-    wire.change(|octets| octets.incoming = settings(None));
-    let answering = async {
-        wire.until(|octets| has_request(octets, "m")).await;
-        wire.change(|octets| {
-            octets.incoming = [ping(), reply(1, 200_000)[..150_000].to_vec()].concat();
-            octets.is_broken = true;
-        });
-    };
-    let (outcome, ()) = tokio::join!(channel.unary(&ECHO_METHOD, bytes("m")), answering);
+    let outcome = outcome_behind(reply(1, 200_000)[..150_000].to_vec(), false).await;
     let status = outcome.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
 }
