@@ -26,7 +26,7 @@ use ::buffa::{DecodeContext, DecodeError, EncodeSink, Message, SizeCache};
 
 /// The most that is reserved for a message before it is written. A longer one either consists of long `bytes` fields,
 /// which need no room here, or makes the buffer grow a few times more.
-const RESERVED_LEN_MAX: usize = 64 * 1024;
+const RESERVED_LEN_MAX: usize = 16 * 1024;
 
 /// Messages by buffa, in protobuf's binary format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -60,7 +60,7 @@ impl<T: Message> Encode<T> for Buffa {
 impl<T: Message> Decode<T> for Buffa {
     /// # Errors
     /// INTERNAL: the octets are no such message. RESOURCE_EXHAUSTED: it is over a limit.
-    #[inline]
+    #[inline(always)]
     fn decode(self, frame: Frame<'_>, limits: Limits) -> Result<T, Status> {
         if frame.len() > limits.message_len_max {
             return Err(refusal(&DecodeError::MessageTooLarge, limits));

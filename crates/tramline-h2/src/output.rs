@@ -78,6 +78,9 @@ impl Part {
 pub struct Output {
     parts: VecDeque<Part>,
     tail: Vec<u8>,
+    /// Memory of a part that was written, for the next tail: as long as spliced payloads come, so
+    /// do parts between them.
+    spare: Vec<u8>,
     /// Octets of the first part (or the tail) that are already written.
     written: usize,
     len: usize,
@@ -146,9 +149,19 @@ impl Output {
             count -= left;
             self.len -= left;
             self.written = 0;
-            self.parts.pop_front();
+            if let Some(Part::Tail(octets)) = self.parts.pop_front() {
+                self.keep_spare(octets);
+            }
         }
         self.advance_tail(count);
+    }
+
+    fn keep_spare(&mut self, mut octets: Vec<u8>) {
+        let place = if self.tail.capacity() == 0 { &mut self.tail } else { &mut self.spare };
+        if (place.capacity()..=TAIL_KEPT_MAX).contains(&octets.capacity()) {
+            octets.clear();
+            *place = octets;
+        }
     }
 
     fn advance_tail(&mut self, count: usize) {
@@ -198,7 +211,7 @@ impl Output {
             return;
         }
         if !self.tail.is_empty() {
-            let tail = core::mem::take(&mut self.tail);
+            let tail = core::mem::replace(&mut self.tail, core::mem::take(&mut self.spare));
             self.len += tail.len();
             self.parts.push_back(Part::Tail(tail));
         }
@@ -206,10 +219,15 @@ impl Output {
         self.parts.push_back(Part::Spliced(octets));
     }
 
-    /// Gives an empty tail's memory away, so that an idle connection holds none.
+    /// Gives the memory of an empty output away, so that an idle connection holds none. There may
+    /// be more of it.
     #[inline]
     pub fn take_spare(&mut self) -> Option<Vec<u8>> {
-        (self.is_empty() && self.tail.capacity() > 0).then(|| core::mem::take(&mut self.tail))
+        if !self.is_empty() {
+            return None;
+        }
+        let place = if self.tail.capacity() > 0 { &mut self.tail } else { &mut self.spare };
+        (place.capacity() > 0).then(|| core::mem::take(place))
     }
 
     /// Lends memory for the tail; ignored while the tail has some.
@@ -257,6 +275,25 @@ mod tests {
             expected.extend(b"tail");
             assert_eq!(drain(&mut output, step), expected);
         }
+    }
+
+    #[test]
+    fn memory_of_parts_serves_the_next_and_is_given_away() {
+        let mut output = Output::default();
+        let mut places = Vec::new();
+        for _ in 0..3 {
+            output.tail().extend_from_slice(&[0; 600]);
+            places.push(output.tail().as_ptr());
+            output.splice(Bytes::from(vec![1; 20_000]));
+            output.advance(20_600);
+        }
+        assert_eq!(places[1], places[0]);
+        assert_eq!(places[2], places[0]);
+        output.tail().extend_from_slice(b"tail");
+        assert_eq!(output.take_spare(), None, "it is not empty");
+        output.advance(4);
+        assert!(core::iter::from_fn(|| output.take_spare()).count() <= 2);
+        assert_eq!((output.tail.capacity(), output.spare.capacity()), (0, 0));
     }
 
     #[test]

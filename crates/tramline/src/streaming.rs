@@ -369,7 +369,7 @@ impl<T> Drop for Streaming<T> {
 // Decoding goes through a plain function; nothing of `T` is stored.
 impl<T> Unpin for Streaming<T> {}
 
-#[inline]
+#[inline(always)]
 fn decode_with<M>(
     frame: Frame<'_>,
     compressed: bool,

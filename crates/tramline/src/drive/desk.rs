@@ -269,7 +269,8 @@ fn poll_take_from(desk: &Shared, exchange: &Exchange, waker: &Waker, packed: &mu
     if exchange.has_arrived() || desk.waker != identity(waker) {
         return None;
     }
-    if packed.capacity() > desk.inbox.capacity() {
+    // The memory that was used last is the nearest: it serves the next guest, whose own is farther.
+    if packed.capacity() > 0 {
         std::mem::swap(&mut *desk.inbox, packed);
     }
     desk.is_reader_waiting = true;
@@ -283,18 +284,10 @@ pub(super) fn push<E>(exchange: &Exchange, encode: E) -> Result<Result<Option<Ve
 where
     E: FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
 {
-    DESK.with(|desk| push_on(desk, exchange, encode))
-}
-
-#[inline(never)]
-fn push_on<E>(desk: &Shared, exchange: &Exchange, encode: E) -> Result<Result<Option<Vec<Bytes>>, Status>, E>
-where
-    E: FnOnce(&mut Vec<u8>, &mut Splices) -> Result<(), Status>,
-{
-    match desk.try_borrow_mut() {
+    DESK.with(|desk| match desk.try_borrow_mut() {
         Ok(mut desk) if desk.has_room(exchange) => Ok(desk.outbox.push(encode)),
         _ => Err(encode),
-    }
+    })
 }
 
 /// What the guest wrote here so far.

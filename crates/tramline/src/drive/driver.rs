@@ -396,7 +396,7 @@ impl<S: Side> Driver<S> {
     /// A connection that has nothing to send holds no memory for it.
     #[inline]
     fn return_memory(&mut self, lent: &mut Lent) {
-        if let Some(memory) = self.engine.output().take_spare() {
+        while let Some(memory) = self.engine.output().take_spare() {
             lent.give_output(memory);
         }
     }

@@ -154,16 +154,17 @@ impl<L: WakeLetter> CallWaker<L> {
         CallWaker { waker: Waker::from(Arc::clone(&shared)), shared }
     }
 
-    /// The waker for a poll that begins now: a wake from now on counts again.
     #[inline]
-    pub(crate) fn arm(&self) -> &Waker {
-        let is_posted = &self.shared.is_posted;
-        if is_posted.load(Ordering::Relaxed) {
-            // Who found it set wrote no letter: the poll sees what was there before that. A store
-            // alone might not be seen by others before the poll has looked.
-            is_posted.swap(false, Ordering::AcqRel);
-        }
+    pub(crate) fn waker(&self) -> &Waker {
         &self.waker
+    }
+
+    /// The letter was taken, and the poll that it asked for begins: a wake from now on writes
+    /// another one. A poll that begins for another reason leaves the letter where it is.
+    pub(crate) fn arm(&self) {
+        // Who found it set wrote no letter: the poll sees what was there before that. A store
+        // alone might not be seen by others before the poll has looked.
+        self.shared.is_posted.swap(false, Ordering::AcqRel);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Memory of long messages, kept for the next ones as long as they come.
+//! Memory of long messages and of long bursts of short ones, kept for the next as long as they come.
 //!
 //! An allocator takes the memory of a long message from the kernel and gives it back, which
 //! costs a page fault for every page, each time. Here it stays: a bounded amount, and until
@@ -12,10 +12,13 @@ use tramline_call::envelope::MessageMemory;
 
 use super::leaf_lock::LeafLock;
 
-/// Shorter messages are the allocator's: it keeps their memory itself.
-const LEN_MIN: usize = 64 * 1024;
+/// Shorter ones are the allocator's. It keeps their memory itself as a rule; of several longer
+/// ones that are freed together, it gives the kernel what lies at the end of its own.
+const LEN_MIN: usize = 16 * 1024;
 /// Octets that are kept, in the whole process.
 const KEPT_LEN_MAX: usize = 16 * 1024 * 1024;
+/// Pieces of it: who wants one looks at all.
+const KEPT_COUNT_MAX: usize = 256;
 /// How long memory is kept that nobody wants.
 const IDLE_TIME: Duration = Duration::from_secs(1);
 
@@ -48,7 +51,8 @@ impl Shelf {
 
     /// Keeps the memory, or gives it back to be freed.
     fn give(&mut self, spare: Vec<u8>) -> Option<Vec<u8>> {
-        if !self.has_keeper || self.kept_len + spare.capacity() > KEPT_LEN_MAX {
+        let is_full = self.spares.len() == KEPT_COUNT_MAX || self.kept_len + spare.capacity() > KEPT_LEN_MAX;
+        if !self.has_keeper || is_full {
             return Some(spare);
         }
         self.kept_len += spare.capacity();
@@ -57,11 +61,13 @@ impl Shelf {
     }
 }
 
-fn take(len: usize) -> Option<Vec<u8>> {
+/// An empty vector for `len` octets, if one lies here.
+pub(super) fn take(len: usize) -> Option<Vec<u8>> {
     if len < LEN_MIN { None } else { SHELF.lock().take(len) }
 }
 
-fn share(message: Vec<u8>) -> Bytes {
+/// Octets whose memory comes back when the last handle on them is dropped.
+pub(super) fn share(message: Vec<u8>) -> Bytes {
     if message.capacity() < LEN_MIN {
         return Bytes::from(message);
     }
@@ -161,6 +167,10 @@ mod tests {
         let mut shelf = shelf();
         let refused = (0..20).filter(|_| shelf.give(Vec::with_capacity(1 << 20)).is_some()).count();
         assert_eq!((refused, shelf.kept_len), (4, KEPT_LEN_MAX));
+        shelf.spares.clear();
+        shelf.kept_len = 0;
+        let refused = (0..300).filter(|_| shelf.give(Vec::with_capacity(1 << 14)).is_some()).count();
+        assert_eq!(refused, 300 - KEPT_COUNT_MAX);
         shelf.spares.clear();
         (shelf.kept_len, shelf.has_keeper) = (0, false);
         assert!(shelf.give(Vec::with_capacity(1 << 20)).is_some());

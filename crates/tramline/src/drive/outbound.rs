@@ -7,6 +7,7 @@ use tramline_call::{Metadata, Status};
 use tramline_h2::Attempt;
 
 use super::exchange::HttpHead;
+use super::message_memory;
 use super::transfer::{Splices, cut};
 
 /// Unsent octets of one call before its producer waits.
@@ -116,7 +117,8 @@ impl Tail {
         if start >= BURST_LEN_MIN {
             self.octets.reserve((BURST_GROWTH * start).min(OUTBOUND_LEN_MAX.saturating_sub(start)));
         } else if start == 0 {
-            self.octets.reserve(std::mem::take(&mut self.burst_len) as usize);
+            let len = std::mem::take(&mut self.burst_len) as usize;
+            self.octets = message_memory::take(len).unwrap_or_else(|| Vec::with_capacity(len));
         }
     }
 
@@ -127,7 +129,7 @@ impl Tail {
             return None;
         }
         self.burst_len = (self.octets.len() + self.octets.len() / 8).min(BURST_LEN_MAX) as u32;
-        Some(std::mem::take(&mut self.octets).into())
+        Some(message_memory::share(std::mem::take(&mut self.octets)))
     }
 
     /// It was copied; its memory stays for the next messages, unless it is much.

@@ -245,8 +245,11 @@ impl CallTable {
         }
     }
 
-    /// The call at this place.
-    pub(super) fn key_at(&self, place: u32) -> Option<StreamKey> {
+    /// The call at this place, whose letter was taken out of the mailbox.
+    pub(super) fn take_wake(&self, place: u32) -> Option<StreamKey> {
+        if let WakerPlace(Some(waker)) = self.wakers.get(place as usize)? {
+            waker.arm();
+        }
         self.by_index.get(place as usize)?.as_ref().map(|call| call.key)
     }
 
@@ -263,10 +266,9 @@ impl CallTable {
 pub(super) struct WakerPlace(Option<CallWaker<Letter>>);
 
 impl WakerPlace {
-    /// The waker for a poll that begins now.
     #[inline]
-    pub(super) fn arm(&mut self, key: StreamKey, mailbox: &Arc<Mailbox<Letter>>) -> &Waker {
-        self.0.get_or_insert_with(|| CallWaker::new(mailbox, key.index() as u32)).arm()
+    pub(super) fn waker(&mut self, key: StreamKey, mailbox: &Arc<Mailbox<Letter>>) -> &Waker {
+        self.0.get_or_insert_with(|| CallWaker::new(mailbox, key.index() as u32)).waker()
     }
 }
 

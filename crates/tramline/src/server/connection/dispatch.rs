@@ -91,7 +91,7 @@ impl ServerSide {
         let mut slot = slots.take(call.route).unwrap_or_else(|| route.slot());
         let Some(context) = &call.context else { return };
         let (packing, deadline) = (shared.packing(call.accept), context.deadline());
-        let waker = waker.arm(key, mailbox);
+        let waker = waker.waker(key, mailbox);
         let turn = call.begin_turn(engine, waker, false);
         let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
         let reply = ReplyWriter::wire(wire, packing, Some(context));
@@ -143,7 +143,7 @@ impl ServerSide {
 
     /// Polls the handler of the call at this place, if it is here.
     pub(super) fn poll_call_at(&mut self, engine: &mut Engine, place: u32) {
-        if let Some(key) = self.calls.key_at(place) {
+        if let Some(key) = self.calls.take_wake(place) {
             self.poll_call(engine, key);
         }
     }
@@ -168,7 +168,7 @@ impl ServerSide {
             return false;
         }
         let deadline = call.deadline();
-        let waker = waker.arm(key, mailbox);
+        let waker = waker.waker(key, mailbox);
         let is_next = *next_turn == Some(key);
         let turn = call.begin_turn(engine, waker, is_next);
         let Stage::Held(slot) = &mut call.stage else { return false };
