@@ -101,6 +101,10 @@ impl Pair {
             5 => side.with(key, |engine, key| {
                 let octets = vec![7; length(entropy)];
                 let fails = entropy.chance(10);
+                if entropy.chance(50) {
+                    let _ = engine.send_copy(key, &octets, entropy.chance(30));
+                    return;
+                }
                 let _ = engine.send_with(key, entropy.chance(30), |out| {
                     out.extend_from_slice(&octets);
                     if fails { Err(()) } else { Ok(()) }

@@ -1,6 +1,7 @@
 //! Commands: open a stream, send fields and data.
 
 use alloc::boxed::Box;
+use core::convert::Infallible;
 use core::fmt;
 use core::time::Duration;
 
@@ -220,6 +221,50 @@ impl<C: Classifier> Connection<C> {
             return Ok(0);
         }
         self.finish_late(key, start, len, end_stream).map_err(|StreamClosed| SendError::Closed)
+    }
+
+    /// Sends a copy of `payload`, as [`send_with`](Self::send_with) does that is given the writer.
+    ///
+    /// # Errors
+    /// [`StreamClosed`]; nothing was sent.
+    pub fn send_copy(&mut self, key: StreamKey, payload: &[u8], end_stream: bool) -> Result<usize, StreamClosed> {
+        if !end_stream && self.send_plain_copy(key, payload) {
+            return Ok(0);
+        }
+        let sent = self.send_with(key, end_stream, |out| {
+            out.extend_from_slice(payload);
+            Ok::<(), Infallible>(())
+        });
+        sent.map_err(|_| StreamClosed)
+    }
+
+    /// Most copies: one frame in the middle of a stream on which nothing waits. One look at the
+    /// stream does what `write_payload` and `finish_direct` would. False for any other, and
+    /// nothing was done.
+    #[inline]
+    fn send_plain_copy(&mut self, key: StreamKey, payload: &[u8]) -> bool {
+        let is_failed = self.is_failed();
+        let Some(stream) = self.store.get_mut(key) else { return false };
+        let len = payload.len();
+        let is_plain = !is_failed
+            && len > 0
+            && len <= EXPRESS_LEN_MAX
+            && stream.state.can_send()
+            && !stream.queue.is_pending()
+            && stream.send_window.fits(len)
+            && self.send_window.fits(len)
+            && self.output.len() < BATCH_LEN;
+        if !is_plain {
+            return false;
+        }
+        stream.send_window.take(len);
+        self.send_window.take(len);
+        self.ledger.refund_frame_sent();
+        let out = self.output.tail();
+        out.reserve(HEAD_LEN + len);
+        write_head(out, len, FrameKind::Data, 0, key.id);
+        out.extend_from_slice(payload);
+        true
     }
 
     /// A payload that says nothing, or has to wait.

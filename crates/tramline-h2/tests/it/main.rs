@@ -3,6 +3,7 @@
 mod abuse;
 mod adaptive_window;
 mod client_rules;
+mod copies;
 mod flow_control;
 mod frames;
 mod goaway;

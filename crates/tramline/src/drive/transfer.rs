@@ -28,6 +28,10 @@ pub(crate) struct Packing {
 }
 
 impl Packing {
+    /// As they are, however long.
+    pub(crate) const PLAIN: Packing =
+        Packing { encoding: Encoding::Identity, is_compressed: false, message_len_max: u32::MAX };
+
     /// Compresses whatever `encoding` allows. A length that no prefix can hold is no limit.
     pub(crate) fn new(encoding: Encoding, message_len_max: usize) -> Packing {
         let message_len_max = u32::try_from(message_len_max).unwrap_or(u32::MAX);
@@ -147,7 +151,7 @@ fn cut_some(octets: &mut Vec<u8>, start: usize, splices: Splices) -> Vec<Bytes> 
 }
 
 /// Decodes one message, decompressing it first if its flag says so.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode<T>(
     frame: Frame<'_>,
     compressed: bool,

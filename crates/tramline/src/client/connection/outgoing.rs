@@ -92,10 +92,7 @@ impl ClientSide {
                 kept.push(Bytes::copy_from_slice(outgoing.tail));
             }
             if kept.is_empty() && !outgoing.tail.is_empty() {
-                let _: Result<usize, SendError<()>> = engine.send_with(key, is_finished, |out| {
-                    out.extend_from_slice(outgoing.tail);
-                    Ok(())
-                });
+                let _ = engine.send_copy(key, outgoing.tail, is_finished);
             } else {
                 send_pieces(engine, key, &kept, is_finished);
             }

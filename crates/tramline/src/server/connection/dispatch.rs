@@ -172,9 +172,12 @@ impl ServerSide {
         let is_next = *next_turn == Some(key);
         let turn = call.begin_turn(engine, waker, is_next);
         let Stage::Held(slot) = &mut call.stage else { return false };
-        let packing = shared.packing(call.accept);
-        let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
-        let reply = ReplyWriter::wire(wire, packing, call.context.as_deref());
+        let reply = if route.replies_once() {
+            let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
+            ReplyWriter::wire(wire, shared.packing(call.accept), call.context.as_deref())
+        } else {
+            ReplyWriter::stream()
+        };
         let here = Here { route, budget, clock, deadline, waker, reply };
         let polled = here.poll(|cx, reply| slot.as_mut().poll(cx, reply));
         let ended = match turn {

@@ -49,6 +49,8 @@ enum Target<'a> {
     Memory(&'a mut Option<UnaryReply>),
     /// Interceptors see the reply before it is written.
     Held(&'a mut Option<HeldReply>),
+    /// The handler writes a stream of replies, and no other.
+    Stream,
 }
 
 /// Takes the one reply of a unary handler.
@@ -69,8 +71,12 @@ impl<'a> ReplyWriter<'a> {
 
     /// What comes of it is written by another one, which packs it.
     pub(crate) fn held(reply: &'a mut Option<HeldReply>) -> Self {
-        let packing = Packing { encoding: Encoding::Identity, is_compressed: false, message_len_max: u32::MAX };
-        ReplyWriter { target: Target::Held(reply), packing, context: None }
+        ReplyWriter { target: Target::Held(reply), packing: Packing::PLAIN, context: None }
+    }
+
+    /// For a handler that has a stream to write to.
+    pub(super) fn stream() -> Self {
+        ReplyWriter { target: Target::Stream, packing: Packing::PLAIN, context: None }
     }
 
     /// HEADERS, DATA and trailers as one append, if windows allow.
@@ -100,6 +106,7 @@ impl<'a> ReplyWriter<'a> {
             Target::Held(held) => {
                 **held = Some(HeldReply::encode(metadata, trailers, is_compressible, encode)?);
             }
+            Target::Stream => return Err(Status::internal("one reply was written beside a stream of replies")),
         }
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! Calls that stream: between their boxes and the engine.
 
-use std::convert::Infallible;
-
 use tramline_call::codec::Frame;
 use tramline_call::server_call::{check_section_len, write_head};
 use tramline_call::{Encoding, Metadata, Status, Subtype};
@@ -195,7 +193,7 @@ impl ServerSide {
                 let _ = engine.send_data(key, piece, false);
             }
             if !outgoing.tail.is_empty() {
-                let _ = send_copy(engine, key, outgoing.tail);
+                let _ = engine.send_copy(key, outgoing.tail, false);
             }
             engine.poll_backpressure(key);
             ((), engine.queued_len(key))
@@ -307,7 +305,7 @@ fn send_written(
             let _ = engine.send_data(call.key, piece, false);
             engine.queued_len(call.key)
         }
-        None => send_copy(engine, call.key, written.octets()),
+        None => engine.send_copy(call.key, written.octets(), false).unwrap_or(0),
     })
 }
 
@@ -317,13 +315,4 @@ fn send_head(call: &mut Call, engine: &mut Engine, shared: &ServerShared) -> Res
     let Some(metadata) = call.exchange.as_ref().and_then(|exchange| exchange.take_head()) else { return Ok(()) };
     let mut head = StreamHead::new(call.subtype, &mut call.head_sent, call.context.as_deref());
     head.send(engine, call.key, metadata, shared.response_encoding(call.accept))
-}
-
-#[inline(always)]
-fn send_copy(engine: &mut Engine, key: StreamKey, octets: &[u8]) -> usize {
-    let sent = engine.send_with(key, false, |out| {
-        out.extend_from_slice(octets);
-        Ok::<(), Infallible>(())
-    });
-    sent.unwrap_or(0)
 }
