@@ -84,6 +84,11 @@ impl<C: Classifier> Connection<C> {
             }
             let Some(head) = FrameHead::parse(input) else { return Ok(None) };
             self.check_head(head)?;
+            if head.kind == FrameKind::Data
+                && let Some(event) = self.take_plain_data(head, input)
+            {
+                return Ok(Some(event));
+            }
             if !is_whole(head, input) {
                 return Ok(self.await_frame(head));
             }

@@ -20,32 +20,34 @@ impl<C: Classifier> Connection<C> {
         head: FrameHead,
         input: &mut &'i [u8],
     ) -> Result<Option<Event<'i>>, ConnectionError> {
-        if let Some(event) = self.take_plain_data(head, input) {
-            return Ok(Some(event));
-        }
         let partial = self.start_data(head, input)?;
         Ok(self.continue_data(partial, input))
     }
 
-    /// Most DATA frames: whole and not padded, in the middle of a stream that is read. One look
-    /// at the stream does what `start_data` and `deliver` would. `None` for any other frame, and
-    /// nothing was done.
-    #[inline]
-    fn take_plain_data<'i>(&mut self, head: FrameHead, input: &mut &'i [u8]) -> Option<Event<'i>> {
-        if head.has(flags::PADDED | flags::END_STREAM) {
+    /// Most DATA frames: whole and not padded, of a stream that is read, and that can go on when
+    /// the peer has ended it. One look at the stream does what `start_data` and `deliver` would.
+    /// `None` for any other frame, and nothing was done.
+    #[inline(always)]
+    pub(super) fn take_plain_data<'i>(&mut self, head: FrameHead, input: &mut &'i [u8]) -> Option<Event<'i>> {
+        if head.has(flags::PADDED) {
             return None;
         }
+        let end_stream = head.has(flags::END_STREAM);
         let len = head.len as usize;
         let (bytes, rest) = input.get(HEAD_LEN..)?.split_at_checked(len)?;
         let key = self.store.find(head.stream_id)?;
         let stream = self.store.get_mut(key)?;
         let is_plain = len > 0
             && stream.is_in_body()
+            && (!end_stream || stream.state == State::Open)
             && stream.receive_window.window().fits(len)
             && self.receive_window.window().fits(len)
             && self.retained_len + len <= self.config.limits.retained_len_max;
         if !is_plain {
             return None;
+        }
+        if end_stream {
+            stream.state = State::HalfClosedRemote;
         }
         stream.receive_window.receive(head.len);
         stream.retained_len += head.len;
@@ -55,7 +57,7 @@ impl<C: Classifier> Connection<C> {
         self.estimator.receive(head.len);
         self.ledger.refund(Cost::EmptyData, 1);
         *input = rest;
-        Some(Event::Data { stream: key, bytes, end_stream: false })
+        Some(Event::Data { stream: key, bytes, end_stream })
     }
 
     /// Takes a DATA frame's head, and its pad length.

@@ -1,7 +1,7 @@
 //! Single frames and their rules (RFC 9113 §4, §6).
 
 use tramline_h2::frame::{FrameKind, PREFACE, flags};
-use tramline_h2::{Config, Reason, Role};
+use tramline_h2::{Config, Indexing, Reason, Role};
 
 use crate::wire::{REQUEST, Script, Seen, frame, settings, window_update};
 
@@ -190,9 +190,10 @@ fn outcome_of_data(fields: &[(&str, &str)], frames: &[Vec<u8>], is_whole: bool) 
     let mut config = Config::default();
     config.stream_window_len = 4000;
     let mut script = Script::server_with(config);
-    script.headers(1, fields, false).request(3, true).request(5, false);
-    let reset = script.keys[2];
+    script.headers(1, fields, false).request(3, true).request(5, false).request(7, false);
+    let (reset, answered) = (script.keys[2], script.keys[3]);
     script.engine.reset(reset, Reason::CANCEL);
+    script.engine.send_headers(answered, true, |fields| fields.field(b":status", b"200", Indexing::Never)).unwrap();
     script.output();
     for octets in frames {
         octets.chunks(if is_whole { octets.len() } else { 10 }).for_each(|piece| {
@@ -209,7 +210,7 @@ fn outcome_of_data(fields: &[(&str, &str)], frames: &[Vec<u8>], is_whole: bool) 
             (id, all, ends + usize::from(is_end))
         })
     };
-    let payloads = vec![payload(1), payload(3), payload(5)];
+    let payloads = vec![payload(1), payload(3), payload(5), payload(7)];
     for (&key, (_, bytes, _)) in script.keys.iter().zip(&payloads) {
         script.engine.release_capacity(key, bytes.len());
     }
@@ -235,7 +236,8 @@ fn data_that_comes_whole_is_as_data_that_comes_in_pieces() {
         ("too little for its length", vec![data(0, 1, 299), data(flags::END_STREAM, 1, 0)]),
         ("half-closed", vec![data(0, 3, 5)]),
         ("reset by us", vec![data(0, 5, 5), data(0, 1, 5)]),
-        ("idle", vec![data(0, 1, 5), data(0, 7, 5)]),
+        ("ended when it is answered", vec![data(0, 7, 5), data(flags::END_STREAM, 7, 5), data(0, 7, 5)]),
+        ("idle", vec![data(0, 1, 5), data(0, 9, 5)]),
         ("the connection itself", vec![data(0, 0, 5)]),
     ];
     for (name, frames) in cases {
