@@ -1,8 +1,13 @@
 //! Where handlers run: in place, on tasks of their own, on blocking threads.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use tramline::Dispatch;
+use bytes::Bytes;
+use tramline::codec::Raw;
+use tramline::{Clock, Dispatch, Method, Request, Response, Sleep, TimeSource};
 
 use crate::raw_client::RawClient;
 use crate::services::{BLOCK, CHAT, COUNT, ECHO, SLEEP, serve, serve_with};
@@ -76,4 +81,73 @@ async fn a_blocking_handler_that_waits_ends_with_its_call() {
     server.until_alive(1).await;
     drop((client, stream));
     server.until_alive(0).await;
+}
+
+/// A clock that only handlers move.
+#[derive(Clone, Default)]
+struct Hand(Arc<AtomicU64>);
+
+impl TimeSource for Hand {
+    fn now(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+
+    fn sleep_until(&self, _at: Duration) -> Sleep {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// A handler that others leave no time is woken again and again, and polled once for all of it.
+#[tokio::test]
+async fn wakes_of_a_handler_that_has_to_wait_do_not_add_up() {
+    const BUSY: Method<Bytes, Bytes, Raw> = Method::unary("/test.Test/Busy", Raw);
+    const LATE: Method<Bytes, Bytes, Raw> = Method::unary("/test.Test/Late", Raw);
+    const TURN_COUNT: usize = 500;
+    #[derive(Default)]
+    struct Late {
+        waker: Mutex<Option<Waker>>,
+        poll_count: AtomicUsize,
+    }
+    let (hand, late) = (Hand::default(), Arc::new(Late::default()));
+    let (of_busy, of_late) = ((hand.clone(), Arc::clone(&late)), Arc::clone(&late));
+    let server = serve_with(|builder| {
+        builder.clock(Clock::custom(hand)).add_routes(|routes| {
+            routes.unary(BUSY, Arc::new(of_busy), |shared, request: Request<Bytes>| async move {
+                let mut turns = 0;
+                std::future::poll_fn(|cx| {
+                    // Three of these spend what a batch has, and each is short enough to stay.
+                    shared.0.0.fetch_add(90, Ordering::Relaxed);
+                    cx.waker().wake_by_ref();
+                    if request.get_ref() == "last" {
+                        shared.1.waker.lock().unwrap().iter().for_each(Waker::wake_by_ref);
+                    }
+                    turns += 1;
+                    if turns > TURN_COUNT { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+                Ok(Response::new(request.into_inner()))
+            });
+            routes.unary(LATE, of_late, |late, request: Request<Bytes>| async move {
+                std::future::poll_fn(|cx| {
+                    late.poll_count.fetch_add(1, Ordering::Relaxed);
+                    *late.waker.lock().unwrap() = Some(cx.waker().clone());
+                    Poll::<()>::Pending
+                })
+                .await;
+                Ok(Response::new(request.into_inner()))
+            });
+        })
+    })
+    .await;
+    let mut client = RawClient::connect(server.address).await;
+    let _waiting = client.call("/test.Test/Late", &[], b"");
+    client.flush().await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let busy = ["first", "second", "last"].map(|name| client.call("/test.Test/Busy", &[], name.as_bytes()));
+    for stream in busy {
+        assert_eq!(client.answer(stream).await.status(), 0);
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let poll_count = late.poll_count.load(Ordering::Relaxed);
+    assert!(poll_count < 20, "it was polled {poll_count} times");
 }

@@ -22,7 +22,6 @@ use super::{Letter, ServerSide, Stage};
 use crate::classify::Engine;
 use crate::clock::Clock;
 use crate::drive::mailbox::Mailbox;
-use crate::drive::mailbox::WakeLetter;
 use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
 use crate::server::routes::{Dispatch, Route};
@@ -135,7 +134,7 @@ impl ServerSide {
         };
         call.stage = Stage::Held(slot);
         match started {
-            Ok(()) if placement == Dispatch::Inline => self.mailbox.post(Letter::wake(key.index() as u32)),
+            Ok(()) if placement == Dispatch::Inline => self.poll_later(key),
             Ok(()) => self.detach(key, placement),
             Err(status) => self.fail_call(engine, key, status),
         }
@@ -163,7 +162,7 @@ impl ServerSide {
         }
         if budget.is_spent() {
             // What the others wrote goes out first.
-            mailbox.post(Letter::wake(key.index() as u32));
+            self.poll_later(key);
             self.put_turn_off(key);
             return false;
         }
@@ -188,6 +187,14 @@ impl ServerSide {
             self.handle_polled(engine, key, ended, polled);
         }
         true
+    }
+
+    /// Has a handler polled in a later turn. As a wake, so that this and others are one letter: who
+    /// has to wait more often than it is polled would have more and more of them.
+    fn poll_later(&mut self, key: StreamKey) {
+        if let Some((_, waker)) = self.calls.get_with_waker(key) {
+            waker.waker(key, &self.mailbox).wake_by_ref();
+        }
     }
 
     /// A handler was polled, and its turn `ended`: whether it left something in its outbox.
