@@ -269,9 +269,13 @@ fn poll_take_from(desk: &Shared, exchange: &Exchange, waker: &Waker, packed: &mu
     if exchange.has_arrived() || desk.waker != identity(waker) {
         return None;
     }
-    // The memory that was used last is the nearest: it serves the next guest, whose own is farther.
+    // The memory that was used last is the nearest: it serves the next guest. A stream that waits
+    // holds none, or the longest that ever lay here would go to one idle stream after another.
     if packed.capacity() > 0 {
-        std::mem::swap(&mut *desk.inbox, packed);
+        let used = std::mem::take(packed);
+        if used.capacity() >= desk.inbox.capacity() {
+            *desk.inbox = used;
+        }
     }
     desk.is_reader_waiting = true;
     Some(Poll::Pending)
@@ -360,5 +364,23 @@ mod tests {
         assert_eq!(take_unread(), None);
         assert!(turn.end(|written| panic!("{written:?} was not written")).has_unread);
         assert!(take_unread().is_some());
+    }
+
+    #[test]
+    fn a_stream_that_waits_holds_no_memory() {
+        let one = Exchange::new(Arc::new(Nobody), None, Encoding::Identity, 65_535);
+        let wait = |own_len, on_desk_len: usize| {
+            assert!(put(&vec![7; on_desk_len]));
+            clear();
+            let turn = begin(&one).unwrap();
+            let mut packed = Vec::with_capacity(own_len);
+            assert_eq!(one.poll_desk(&Context::from_waker(Waker::noop()), &mut packed), Some(Poll::Pending));
+            turn.end(|written| panic!("{written:?} was not written"));
+            packed.capacity()
+        };
+        for (own_len, on_desk_len) in [(100, 16_000), (16_000, 100), (0, 16_000), (40_000, 16_000)] {
+            assert_eq!(wait(own_len, on_desk_len), 0, "of {own_len} and {on_desk_len}");
+        }
+        assert!(with(|desk| desk.inbox.capacity() >= 40_000).unwrap(), "the larger one stays");
     }
 }
