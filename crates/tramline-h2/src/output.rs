@@ -220,13 +220,13 @@ impl Output {
     }
 
     /// Gives the memory of an empty output away, so that an idle connection holds none. There may
-    /// be more of it.
+    /// be more of it; what is longest comes first.
     #[inline]
     pub fn take_spare(&mut self) -> Option<Vec<u8>> {
         if !self.is_empty() {
             return None;
         }
-        let place = if self.tail.capacity() > 0 { &mut self.tail } else { &mut self.spare };
+        let place = if self.tail.capacity() >= self.spare.capacity() { &mut self.tail } else { &mut self.spare };
         (place.capacity() > 0).then(|| core::mem::take(place))
     }
 
@@ -294,6 +294,19 @@ mod tests {
         output.advance(4);
         assert!(core::iter::from_fn(|| output.take_spare()).count() <= 2);
         assert_eq!((output.tail.capacity(), output.spare.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn the_longest_memory_is_given_away_first() {
+        let mut output = Output::default();
+        output.lend(Vec::with_capacity(4096));
+        output.tail().extend_from_slice(b"head");
+        output.splice(Bytes::from(vec![1; 20_000]));
+        output.tail().extend_from_slice(b"trailers");
+        output.advance(20_012);
+        assert_eq!(output.take_spare().map(|spare| spare.capacity()), Some(4096));
+        assert!(output.take_spare().is_some_and(|spare| spare.capacity() < 4096));
+        assert_eq!(output.take_spare(), None);
     }
 
     #[test]

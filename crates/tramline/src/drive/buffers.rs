@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 
 /// One read takes at most this much.
 pub(crate) const READ_LEN: usize = 64 * 1024;
-/// Output buffers kept by a thread, and how large they may be.
+/// Output buffers kept by a thread, and how large they are.
 const SPARE_COUNT_MAX: usize = 8;
 const SPARE_CAPACITY_MIN: usize = 4 * 1024;
 const SPARE_CAPACITY_MAX: usize = 128 * 1024;
@@ -67,7 +67,7 @@ pub(crate) fn take_spare() -> Vec<u8> {
 
 /// Gives an output buffer back.
 pub(crate) fn give_spare(mut spare: Vec<u8>) {
-    if spare.capacity() > SPARE_CAPACITY_MAX {
+    if !(SPARE_CAPACITY_MIN..=SPARE_CAPACITY_MAX).contains(&spare.capacity()) {
         return;
     }
     spare.clear();
@@ -76,4 +76,20 @@ pub(crate) fn give_spare(mut spare: Vec<u8>) {
             spares.push(spare);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An output with spliced payloads gives several buffers back, of which most are short.
+    #[test]
+    fn short_buffers_do_not_take_the_place_of_others() {
+        let mut lent = Lent::default();
+        for capacity in [SPARE_CAPACITY_MAX, 64, 0] {
+            lent.give_output(Vec::with_capacity(capacity));
+        }
+        assert_eq!(lent.take_output().capacity(), SPARE_CAPACITY_MAX);
+        assert!(lent.take_output().capacity() >= SPARE_CAPACITY_MIN);
+    }
 }
