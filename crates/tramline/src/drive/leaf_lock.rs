@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// A lock around one box: uncontended by design, and never held across an await,
-/// I/O or another lock.
+/// I/O or another lock. That of the message memory alone comes last: it may be taken while
+/// another one is held, and nobody takes one beside it.
 ///
 /// A panic of user code while it is held (an encoder, say) ends that call alone, so
 /// poisoning means nothing here.

@@ -2,7 +2,7 @@
 //!
 //! An allocator takes the memory of a long message from the kernel and gives it back, which
 //! costs a page fault for every page, each time. Here it stays: a bounded amount, and until
-//! for a while nobody wanted any, which a connection sees to that had such a message.
+//! nobody wanted it for a while, which a connection sees to that had such a message.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,14 +26,21 @@ const IDLE_TIME: Duration = Duration::from_secs(1);
 pub(crate) static SHARED: MessageMemory = MessageMemory { take, share };
 
 static SHELF: LeafLock<Shelf> =
-    LeafLock::new(Shelf { spares: Vec::new(), kept_len: 0, take_count: 0, has_keeper: false });
+    LeafLock::new(Shelf { spares: Vec::new(), kept_len: 0, take_count: 0, look_count: 0, has_keeper: false });
 /// There was a long message, and may be no keeper.
 static WANTS_KEEPER: AtomicBool = AtomicBool::new(false);
 
+struct Spare {
+    octets: Vec<u8>,
+    /// When it came: so often its keeper had looked.
+    look_count: u64,
+}
+
 struct Shelf {
-    spares: Vec<Vec<u8>>,
+    spares: Vec<Spare>,
     kept_len: usize,
     take_count: u64,
+    look_count: u64,
     has_keeper: bool,
 }
 
@@ -41,23 +48,33 @@ impl Shelf {
     /// The smallest that is large enough, unless it is far too large.
     fn take(&mut self, len: usize) -> Option<Vec<u8>> {
         self.take_count += 1;
-        let fits = |spare: &Vec<u8>| (len..=len.saturating_mul(4)).contains(&spare.capacity());
-        let candidates = self.spares.iter().enumerate().filter(|(_, spare)| fits(spare));
-        let (index, _) = candidates.min_by_key(|(_, spare)| spare.capacity())?;
-        let spare = self.spares.swap_remove(index);
-        self.kept_len -= spare.capacity();
-        Some(spare)
+        let fits = |capacity: &usize| (len..=len.saturating_mul(4)).contains(capacity);
+        let capacities = self.spares.iter().map(|spare| spare.octets.capacity());
+        let candidates = capacities.enumerate().filter(|(_, capacity)| fits(capacity));
+        let (index, capacity) = candidates.min_by_key(|(_, capacity)| *capacity)?;
+        self.kept_len -= capacity;
+        Some(self.spares.swap_remove(index).octets)
     }
 
     /// Keeps the memory, or gives it back to be freed.
-    fn give(&mut self, spare: Vec<u8>) -> Option<Vec<u8>> {
-        let is_full = self.spares.len() == KEPT_COUNT_MAX || self.kept_len + spare.capacity() > KEPT_LEN_MAX;
+    fn give(&mut self, octets: Vec<u8>) -> Option<Vec<u8>> {
+        let is_full = self.spares.len() == KEPT_COUNT_MAX || self.kept_len + octets.capacity() > KEPT_LEN_MAX;
         if !self.has_keeper || is_full {
-            return Some(spare);
+            return Some(octets);
         }
-        self.kept_len += spare.capacity();
-        self.spares.push(spare);
+        self.kept_len += octets.capacity();
+        self.spares.push(Spare { octets, look_count: self.look_count });
         None
+    }
+
+    /// What lay here since the keeper looked last. While others are wanted, it would have their
+    /// place for ever.
+    fn take_unwanted(&mut self) -> Vec<Spare> {
+        let before = self.look_count;
+        self.look_count += 1;
+        let unwanted: Vec<Spare> = self.spares.extract_if(.., |spare| spare.look_count < before).collect();
+        self.kept_len -= unwanted.iter().map(|spare| spare.octets.capacity()).sum::<usize>();
+        unwanted
     }
 }
 
@@ -122,10 +139,15 @@ impl Keeper {
         self.due
     }
 
-    /// Whether memory was wanted since it last looked.
+    /// Whether memory was wanted since it last looked. Frees what was not, and lay there all that
+    /// time.
     pub(crate) fn is_in_use(&mut self, now: Duration) -> bool {
         self.due = now + IDLE_TIME;
-        let take_count = SHELF.lock().take_count;
+        let (take_count, unwanted) = {
+            let mut shelf = SHELF.lock();
+            (shelf.take_count, shelf.take_unwanted())
+        };
+        drop(unwanted);
         std::mem::replace(&mut self.take_count, take_count) != take_count
     }
 }
@@ -147,7 +169,7 @@ mod tests {
     use super::*;
 
     fn shelf() -> Shelf {
-        Shelf { spares: Vec::new(), kept_len: 0, take_count: 0, has_keeper: true }
+        Shelf { spares: Vec::new(), kept_len: 0, take_count: 0, look_count: 0, has_keeper: true }
     }
 
     #[test]
@@ -174,6 +196,21 @@ mod tests {
         shelf.spares.clear();
         (shelf.kept_len, shelf.has_keeper) = (0, false);
         assert!(shelf.give(Vec::with_capacity(1 << 20)).is_some());
+    }
+
+    /// Others may be wanted all the time, which find no room.
+    #[test]
+    fn what_nobody_wants_goes_although_others_are_wanted() {
+        let mut shelf = shelf();
+        for _ in 0..KEPT_COUNT_MAX {
+            assert!(shelf.give(Vec::with_capacity(1 << 14)).is_none());
+        }
+        assert!(shelf.take_unwanted().is_empty(), "they came since");
+        let taken = shelf.take(1 << 14).unwrap();
+        assert!(shelf.give(taken).is_none() && shelf.give(Vec::with_capacity(1 << 20)).is_some());
+        assert_eq!(shelf.take_unwanted().len(), KEPT_COUNT_MAX - 1);
+        assert_eq!(shelf.kept_len, 1 << 14, "the one that was used");
+        assert!(shelf.give(Vec::with_capacity(1 << 20)).is_none());
     }
 
     /// The shelf is the process's: one test for all that happens to it.
