@@ -192,8 +192,8 @@ impl Outbound {
     /// Adds a message that is in pieces already.
     pub(super) fn push_pieces(&mut self, pieces: Vec<Bytes>) {
         let bulk = self.bulk.get_or_insert_default();
-        let tail = std::mem::take(&mut self.tail.octets);
-        let front = (!tail.is_empty()).then(|| tail.into());
+        let tail = &mut self.tail.octets;
+        let front = (!tail.is_empty()).then(|| message_memory::share(std::mem::take(tail)));
         for piece in front.into_iter().chain(pieces) {
             bulk.pieces_len += piece.len();
             bulk.pieces.push(piece);
@@ -251,5 +251,33 @@ impl Outbound {
         self.tail = Tail::default();
         self.closed.get_or_insert(status);
         (std::mem::take(&mut self.writers), unsent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(tail: &mut Tail, octets: &[u8], piece: Option<Bytes>) -> Option<Vec<Bytes>> {
+        let pushed = tail.push(|out, splices| {
+            out.extend_from_slice(octets);
+            splices.extend(piece.map(|piece| (out.len(), piece)));
+            Ok(())
+        });
+        pushed.unwrap()
+    }
+
+    /// What is sent may wait for long: the few octets before a long piece hold no more than themselves.
+    #[test]
+    fn a_head_of_a_long_message_leaves_the_memory_of_a_burst() {
+        let mut tail = Tail::new();
+        (0..200).for_each(|_| assert!(push(&mut tail, &[7; 100], None).is_none()));
+        assert!(tail.take_piece().is_some());
+        let pieces = push(&mut tail, b"head", Some(Bytes::from(vec![8; 20_000]))).unwrap();
+        assert_eq!(pieces[0], b"head"[..]);
+        assert!(tail.octets.is_empty() && tail.octets.capacity() >= 20_000, "{}", tail.octets.capacity());
+        push(&mut tail, b"short", None);
+        let pieces = push(&mut tail, b"head", Some(Bytes::from(vec![8; 20_000]))).unwrap();
+        assert_eq!((&pieces[0][..], tail.octets()), (&b"head"[..], &b"short"[..]));
     }
 }

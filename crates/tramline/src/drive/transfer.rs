@@ -132,7 +132,14 @@ pub(crate) fn cut(octets: &mut Vec<u8>, start: usize, splices: Splices) -> Optio
 
 #[inline(never)]
 fn cut_some(octets: &mut Vec<u8>, start: usize, splices: Splices) -> Vec<Bytes> {
-    let own = if start == 0 { std::mem::take(octets) } else { octets.split_off(start) };
+    // They may wait for long, and hold all the memory they lie in: most of it is not to be empty.
+    let own = if start == 0 && octets.len() >= octets.capacity() / 2 {
+        std::mem::take(octets)
+    } else {
+        let own = octets[start..].to_vec();
+        octets.truncate(start);
+        own
+    };
     let whole = Bytes::from(own);
     let mut pieces = Vec::with_capacity(splices.len() * 2 + 1);
     let mut taken = 0;
