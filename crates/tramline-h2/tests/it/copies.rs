@@ -1,15 +1,15 @@
 //! A copy as one command, against a payload that somebody writes.
 
 use bytes::Bytes;
-use tramline_h2::frame::FrameHead;
 use tramline_h2::{Indexing, Reason, StreamKey};
 
-use crate::wire::{Script, rst_stream, settings, window_update};
+use crate::wire::{Frames, Script, payload_len, rst_stream, settings, window_update, writer};
 
 /// Lengths of windows and of payloads: around the frame's, and the lane's for small messages.
 const LENS: [usize; 8] = [0, 1, 100, 2_047, 2_048, 2_049, 16_384, 16_385];
 
-type Sent = (Vec<(FrameHead, Vec<u8>)>, Vec<Option<usize>>);
+/// Frames, and how much waited after each payload.
+type Sent = (Frames, Vec<Option<usize>>);
 
 /// What is done to a stream, by its name.
 type Way = (&'static str, fn(&mut Script));
@@ -19,11 +19,7 @@ fn copy(script: &mut Script, key: StreamKey, payload: &[u8], end_stream: bool) -
 }
 
 fn write(script: &mut Script, key: StreamKey, payload: &[u8], end_stream: bool) -> Option<usize> {
-    let write = |out: &mut Vec<u8>| {
-        out.extend_from_slice(payload);
-        Ok::<(), ()>(())
-    };
-    script.engine.send_with(key, end_stream, write).ok()
+    script.engine.send_with(key, end_stream, writer(payload)).ok()
 }
 
 /// Both ways send three payloads on the last stream: the same goes out, waits, and is told.
@@ -53,11 +49,6 @@ fn answer(script: &mut Script) {
     script.engine.send_headers(key, false, |fields| fields.field(b":status", b"200", Indexing::Never)).unwrap();
 }
 
-fn sent_len(sent: &Sent, stream_id: u32) -> usize {
-    let data = sent.0.iter().filter(|(head, _)| head.kind == tramline_h2::frame::FrameKind::Data);
-    data.filter(|(head, _)| head.stream_id == stream_id).map(|(_, payload)| payload.len()).sum()
-}
-
 #[test]
 fn the_windows_hold_for_a_copy() {
     for window_len in LENS {
@@ -79,11 +70,11 @@ fn the_windows_hold_for_a_copy() {
             let sent = compare(&what, of_stream, &payload, |script| {
                 script.feed(&settings(&[(4, 70_000)]));
             });
-            assert_eq!(sent_len(&sent, 1), 2 * len + 5, "{what}");
+            assert_eq!(payload_len(&sent.0, 1), 2 * len + 5, "{what}");
             let sent = compare(&what, of_connection, &payload, |script| {
                 script.feed(&window_update(0, 100_000));
             });
-            assert_eq!(sent_len(&sent, 3), 2 * len + 5, "{what}");
+            assert_eq!(payload_len(&sent.0, 3), 2 * len + 5, "{what}");
         }
     }
 }

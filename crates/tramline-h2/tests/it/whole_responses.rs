@@ -3,15 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use tramline_h2::frame::{FrameHead, FrameKind};
+use tramline_h2::frame::FrameKind;
 use tramline_h2::{FieldWriter, Indexing, Reason, SendError, StreamKey};
 
-use crate::wire::{Script, rst_stream, settings, window_update};
+use crate::wire::{Frames, Script, payload_len, rst_stream, settings, window_update, writer};
 
 /// Windows, of the stream or of the connection, and lengths that meet them and the frames'.
 const LENS: [usize; 9] = [0, 1, 5, 100, 2_047, 2_048, 16_383, 16_384, 16_385];
-
-type Frames = Vec<(FrameHead, Vec<u8>)>;
 
 fn head(fields: &mut FieldWriter<'_>) {
     fields.field(b":status", b"200", Indexing::Incremental);
@@ -23,21 +21,13 @@ fn trailers(fields: &mut FieldWriter<'_>) {
 }
 
 fn whole(script: &mut Script, key: StreamKey, payload: &[u8]) {
-    let write = |out: &mut Vec<u8>| {
-        out.extend_from_slice(payload);
-        Ok::<(), ()>(())
-    };
-    let _ = script.engine.send_response(key, head, write, trailers);
+    let _ = script.engine.send_response(key, head, writer(payload), trailers);
     script.engine.forget(key);
 }
 
 fn in_three(script: &mut Script, key: StreamKey, payload: &[u8]) {
-    let write = |out: &mut Vec<u8>| {
-        out.extend_from_slice(payload);
-        Ok::<(), ()>(())
-    };
     let _ = script.engine.send_headers(key, false, head);
-    let _ = script.engine.send_with(key, false, write);
+    let _ = script.engine.send_with(key, false, writer(payload));
     let _ = script.engine.send_headers(key, true, trailers);
     script.engine.forget(key);
 }
@@ -63,11 +53,6 @@ fn compare(what: &str, prepare: impl Fn(&mut Script), payload: &[u8], after: imp
     let (one, three) = (run(whole), run(in_three));
     assert_eq!(one, three, "{what}");
     one.0
-}
-
-fn payload_len(frames: &Frames, stream_id: u32) -> usize {
-    let data = frames.iter().filter(|(head, _)| head.kind == FrameKind::Data && head.stream_id == stream_id);
-    data.map(|(_, payload)| payload.len()).sum()
 }
 
 #[test]

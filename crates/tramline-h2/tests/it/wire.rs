@@ -52,6 +52,23 @@ pub(crate) fn rst_stream(stream_id: u32, reason: Reason) -> Vec<u8> {
     frame(FrameKind::RstStream, 0, stream_id, &reason.0.to_be_bytes())
 }
 
+/// Frames as they were sent, and their payloads.
+pub(crate) type Frames = Vec<(FrameHead, Vec<u8>)>;
+
+/// Octets of DATA on one stream.
+pub(crate) fn payload_len(frames: &Frames, stream_id: u32) -> usize {
+    let data = frames.iter().filter(|(head, _)| head.kind == FrameKind::Data && head.stream_id == stream_id);
+    data.map(|(_, payload)| payload.len()).sum()
+}
+
+/// A payload's writer that does not fail.
+pub(crate) fn writer(payload: &[u8]) -> impl FnOnce(&mut Vec<u8>) -> Result<(), ()> {
+    |out| {
+        out.extend_from_slice(payload);
+        Ok(())
+    }
+}
+
 pub(crate) const REQUEST: &[(&str, &str)] =
     &[(":method", "POST"), (":scheme", "http"), (":path", "/a"), (":authority", "h"), ("te", "trailers")];
 
@@ -151,7 +168,7 @@ impl Script {
     }
 
     /// All frames that the engine wants to send, and their payloads.
-    pub(crate) fn output(&mut self) -> Vec<(FrameHead, Vec<u8>)> {
+    pub(crate) fn output(&mut self) -> Frames {
         let all = self.engine.take_output();
         let mut octets = all.strip_prefix(&PREFACE[..]).unwrap_or(&all);
         let mut frames = Vec::new();
