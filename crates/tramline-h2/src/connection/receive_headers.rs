@@ -486,6 +486,19 @@ mod tests {
     }
 
     #[test]
+    fn a_section_behind_a_size_update_is_not_known_twice() {
+        let (mut decoder, mut sections) = (Decoder::new(Opaque, 4096), Sections::default());
+        take(&mut decoder, &mut sections, b"\x82\x40\x01a\x01b");
+        take(&mut decoder, &mut sections, &[0x82, 0xbe]);
+        let key = sections.last().key();
+        assert_eq!(take(&mut decoder, &mut sections, &[0x3f, 0xe1, 0x1f, 0x82, 0xbe]), Recognised::Not);
+        for _ in 0..4 {
+            assert_ne!(take(&mut decoder, &mut sections, &[0x82, 0xbe]), Recognised::Not);
+            assert_eq!(sections.last().key(), key);
+        }
+    }
+
+    #[test]
     fn a_section_that_must_begin_with_a_size_update_repeats_none() {
         let (mut decoder, mut sections) = (Decoder::new(Opaque, 4096), Sections::default());
         take(&mut decoder, &mut sections, &[0x82]);

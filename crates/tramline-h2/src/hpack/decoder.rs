@@ -359,6 +359,7 @@ impl<C: Classifier> Decoder<C> {
         let mut input = block;
         self.decode_size_updates(&mut input)?;
         let section = input;
+        let has_size_update = section.len() < block.len();
         while let Some(&first) = input.first() {
             match first {
                 0x80..=0xfe => self.decode_run(&mut input, &limits, out)?,
@@ -373,7 +374,13 @@ impl<C: Classifier> Decoder<C> {
                 _ => self.decode_literal(&mut input, section.len(), &limits, out)?,
             }
         }
-        self.learn(section, out);
+        // The section may be known already, by one that came before: known twice, it would be taken
+        // for the one and the other by turns.
+        if has_size_update {
+            out.pattern.shrink();
+        } else {
+            self.learn(section, out);
+        }
         Ok(())
     }
 
