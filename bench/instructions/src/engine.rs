@@ -238,10 +238,16 @@ fn send_message(engine: &mut Engine, stream: StreamKey, len: usize, end_stream: 
     sent.is_ok()
 }
 
+/// The next event, as a driver asks for it.
+#[inline(always)]
+fn next_event<'i>(engine: &mut Engine, input: &mut &'i [u8]) -> Option<Event<'i>> {
+    engine.take_event(NOW, input).or_else(|| engine.handle_input(NOW, input).expect("valid input"))
+}
+
 /// A server takes the requests of one round, and flushes as its driver would.
 fn serve(server: &mut Engine, requests: &[u8], shape: Shape, flush: &mut impl FnMut(&mut Engine)) {
     let mut input = requests;
-    while let Some(event) = server.handle_input(NOW, &mut input).expect("valid input") {
+    while let Some(event) = next_event(server, &mut input) {
         match event {
             Event::Headers { .. } => {
                 black_box(server.fields().len());
@@ -287,7 +293,7 @@ fn answer(server: &mut Engine, stream: StreamKey, shape: Shape, flush: &mut impl
 /// A client takes the replies of one round.
 fn receive(client: &mut Engine, replies: &[u8]) {
     let mut input = replies;
-    while let Some(event) = client.handle_input(NOW, &mut input).expect("valid input") {
+    while let Some(event) = next_event(client, &mut input) {
         match event {
             Event::Headers { .. } => {
                 black_box(client.fields().len());

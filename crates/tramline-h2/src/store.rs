@@ -32,7 +32,7 @@ impl Store {
         self.len
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, id: u32, begin: Begin) -> StreamKey {
         if self.len >= self.buckets.len() {
             self.grow();

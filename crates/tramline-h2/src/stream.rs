@@ -7,6 +7,7 @@ use core::num::NonZeroU64;
 
 use bytes::Bytes;
 
+use crate::error::Reason;
 use crate::flow::{ReceiveWindow, Window};
 use crate::hpack::Indexing;
 use crate::state::State;
@@ -214,11 +215,19 @@ impl Stream {
         self.informational_count = 0;
     }
 
-    /// DATA of any length is taken, and somebody reads it.
+    /// DATA is taken, and somebody reads it.
     #[inline]
     pub(crate) fn is_in_body(&self) -> bool {
-        let is_body = self.state.can_receive() && self.receive_phase == ReceivePhase::Body;
-        is_body && self.held && self.content_left.is_none()
+        self.state.can_receive() && self.receive_phase == ReceivePhase::Body && self.held
+    }
+
+    /// What `content-length` allows behind `len` octets more, if there was one; a payload that it
+    /// does not allow is an error (RFC 9113 §8.1.1).
+    #[inline]
+    pub(crate) fn content_length_after(&self, len: u64, end_stream: bool) -> Result<Option<u64>, Reason> {
+        let Some(left) = self.content_length_left() else { return Ok(None) };
+        let after = left.checked_sub(len).filter(|after| !end_stream || *after == 0);
+        after.map(Some).ok_or(Reason::PROTOCOL_ERROR)
     }
 
     /// What `content-length` still allows, if there was one.

@@ -114,10 +114,10 @@ impl<C: Classifier> Connection<C> {
         };
         let Some(stream) = self.store.get_mut(key).filter(|s| s.state != State::Closed) else { return Ok(None) };
         if increment == 0 {
-            return self.stream_error(key, Reason::PROTOCOL_ERROR);
+            return self.stream_error(key, Reason::PROTOCOL_ERROR).map(|()| None);
         }
         if stream.send_window.grow(increment).is_err() {
-            return self.stream_error(key, Reason::FLOW_CONTROL_ERROR);
+            return self.stream_error(key, Reason::FLOW_CONTROL_ERROR).map(|()| None);
         }
         if stream.queue.is_pending() {
             self.schedule.enqueue(key, &mut self.store);

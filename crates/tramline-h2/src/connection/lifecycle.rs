@@ -157,17 +157,18 @@ impl<C: Classifier> Connection<C> {
         }
     }
 
-    /// A rule was broken on one stream: RST_STREAM, charged to the peer.
-    pub(super) fn stream_error(
-        &mut self,
-        key: StreamKey,
-        reason: Reason,
-    ) -> Result<Option<Event<'static>>, ConnectionError> {
+    /// A rule was broken on one stream: RST_STREAM, charged to the peer. The driver hears of it
+    /// next.
+    #[cold]
+    pub(super) fn stream_error(&mut self, key: StreamKey, reason: Reason) -> Result<(), ConnectionError> {
         let is_known = self.store.get(key).is_some_and(|s| s.held);
         self.reset(key, reason);
         self.ledger.charge(Cost::Reset, self.now)?;
-        let event = Event::Reset { stream: key, reason, initiator: Initiator::Library, unprocessed: false };
-        Ok(is_known.then_some(event))
+        if is_known {
+            let initiator = Initiator::Library;
+            self.pending.push_back(Event::Reset { stream: key, reason, initiator, unprocessed: false });
+        }
+        Ok(())
     }
 
     /// The connection is over: GOAWAY, and nothing after it.

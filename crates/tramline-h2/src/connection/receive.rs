@@ -30,7 +30,7 @@ impl<C: Classifier> Connection<C> {
     ///
     /// # Errors
     /// The connection is over; GOAWAY is in the output, and no more input is taken.
-    #[inline(always)]
+    #[inline(never)]
     pub fn handle_input<'i>(
         &mut self,
         now: Duration,
@@ -45,6 +45,29 @@ impl<C: Classifier> Connection<C> {
             return self.end_input(outcome, input);
         }
         outcome
+    }
+
+    /// What [`handle_input`](Self::handle_input) would return, for what most frames are: whole,
+    /// and HEADERS or DATA. `None` means that `handle_input` has to be asked.
+    ///
+    /// A driver may ask for this first. It is short enough to stand in the driver's loop, where an
+    /// event's parts need not be put together and taken apart again.
+    #[inline(always)]
+    pub fn take_event<'i>(&mut self, now: Duration, input: &mut &'i [u8]) -> Option<Event<'i>> {
+        let head = FrameHead::parse(input)?;
+        let is_next = head.len <= self.config.frame_len_max
+            && !self.has_backlog()
+            && self.open_block.is_none()
+            && !self.is_read_paused();
+        if !is_next {
+            return None;
+        }
+        self.now = now;
+        match head.kind {
+            FrameKind::Data => self.take_plain_data(head, input),
+            FrameKind::Headers if is_whole(head, input) => self.handle_headers(head, take_frame(head, input)).event(),
+            _ => None,
+        }
     }
 
     /// Whether something comes before the next frame.
@@ -71,7 +94,7 @@ impl<C: Classifier> Connection<C> {
 
     /// Frame by frame until one makes an event. What is rare stands apart, so that what is
     /// not stays short.
-    #[inline(always)]
+    #[inline]
     fn receive<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
         loop {
             if self.has_backlog()
@@ -79,22 +102,24 @@ impl<C: Classifier> Connection<C> {
             {
                 return outcome;
             }
+            if let Some(event) = self.take_event(self.now, input) {
+                return Ok(Some(event));
+            }
+            // A head may have failed, its stream or the connection.
+            if self.is_failed() || !self.pending.is_empty() {
+                continue;
+            }
             if self.is_read_paused() {
                 return Ok(None);
             }
             let Some(head) = FrameHead::parse(input) else { return Ok(None) };
             self.check_head(head)?;
-            if head.kind == FrameKind::Data
-                && let Some(event) = self.take_plain_data(head, input)
-            {
-                return Ok(Some(event));
-            }
             if !is_whole(head, input) {
                 return Ok(self.await_frame(head));
             }
             let outcome = match head.kind {
                 FrameKind::Data => self.handle_data(head, input),
-                FrameKind::Headers => self.handle_headers(head, take_frame(head, input)),
+                FrameKind::Headers => Ok(self.handle_headers(head, take_frame(head, input)).event()),
                 _ => self.handle_control(head, take_frame(head, input)),
             };
             if !matches!(outcome, Ok(None)) {
@@ -187,7 +212,7 @@ impl<C: Classifier> Connection<C> {
     #[inline(never)]
     fn handle_control<'i>(&mut self, head: FrameHead, payload: &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
         match head.kind {
-            FrameKind::Continuation => self.handle_continuation(head, payload),
+            FrameKind::Continuation => Ok(self.handle_continuation(head, payload)?.event()),
             FrameKind::RstStream => self.handle_rst_stream(head, payload),
             FrameKind::WindowUpdate => self.handle_window_update(head, payload),
             FrameKind::Settings => self.handle_settings(head, payload),

@@ -37,6 +37,7 @@ impl<C: Classifier> Connection<C> {
         let (bytes, rest) = input.get(HEAD_LEN..)?.split_at_checked(len)?;
         let key = self.store.find(head.stream_id)?;
         let stream = self.store.get_mut(key)?;
+        let content_length = stream.content_length_after(len as u64, end_stream).ok()?;
         let is_plain = len > 0
             && stream.is_in_body()
             && (!end_stream || stream.state == State::Open)
@@ -49,6 +50,7 @@ impl<C: Classifier> Connection<C> {
         if end_stream {
             stream.state = State::HalfClosedRemote;
         }
+        stream.set_content_length_left(content_length);
         stream.receive_window.receive(head.len);
         stream.retained_len += head.len;
         self.receive_window.receive(head.len);
@@ -107,9 +109,7 @@ impl<C: Classifier> Connection<C> {
             Ok(()) => Ok(Some(key)),
             Err(Violation::Connection(reason)) => Err(ConnectionError::with_reason(reason, "DATA on a closed stream")),
             Err(Violation::Stream(reason)) => {
-                if let Some(event) = self.stream_error(key, reason)? {
-                    self.pending.push_back(event);
-                }
+                self.stream_error(key, reason)?;
                 Ok(None)
             }
             // The slot of a closed stream is still held.
@@ -134,14 +134,8 @@ impl<C: Classifier> Connection<C> {
         if stream.receive_phase == ReceivePhase::Head {
             return Err(Violation::Stream(Reason::PROTOCOL_ERROR));
         }
-        if let Some(left) = stream.content_length_left() {
-            // RFC 9113 §8.1.1: content-length must equal the sum of the payloads.
-            let after = left.checked_sub(payload_len as u64).ok_or(Violation::Stream(Reason::PROTOCOL_ERROR))?;
-            if end_stream && after != 0 {
-                return Err(Violation::Stream(Reason::PROTOCOL_ERROR));
-            }
-            stream.set_content_length_left(Some(after));
-        }
+        let content_length = stream.content_length_after(payload_len as u64, end_stream).map_err(Violation::Stream)?;
+        stream.set_content_length_left(content_length);
         stream.state = state;
         if state == State::Closed {
             self.complete(key);

@@ -115,6 +115,44 @@ impl<T: Copy> Sections<T> {
     }
 }
 
+/// A section that the driver may hear of, as two numbers: that is how it comes back in registers.
+/// An event goes through memory, and who reads it as a whole right after its parts were written
+/// has to wait until they are there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Announced {
+    /// The stream: its slot, and its identifier above.
+    stream: u64,
+    /// What of it is told.
+    flags: u32,
+}
+
+impl Announced {
+    const HEADERS: u32 = 1;
+    const TRAILERS: u32 = 2;
+    const END_STREAM: u32 = 4;
+    const OVERSIZE: u32 = 8;
+    const NOTHING: Announced = Announced { stream: 0, flags: 0 };
+
+    #[inline(always)]
+    fn new(kind: u32, stream: StreamKey, end_stream: bool, oversize: bool) -> Self {
+        let end_stream = if end_stream { Self::END_STREAM } else { 0 };
+        let oversize = if oversize { Self::OVERSIZE } else { 0 };
+        let StreamKey { slot, id } = stream;
+        Announced { stream: u64::from(id) << 32 | u64::from(slot), flags: kind | end_stream | oversize }
+    }
+
+    #[inline(always)]
+    pub(super) fn event<'i>(self) -> Option<Event<'i>> {
+        let stream = StreamKey { slot: self.stream as u32, id: (self.stream >> 32) as u32 };
+        let has = |flag| self.flags & flag != 0;
+        let oversize = has(Self::OVERSIZE);
+        if has(Self::HEADERS) {
+            return Some(Event::Headers { stream, end_stream: has(Self::END_STREAM), oversize });
+        }
+        has(Self::TRAILERS).then_some(Event::Trailers { stream, oversize })
+    }
+}
+
 /// What a valid section says beyond its fields.
 #[derive(Clone, Copy, Debug, Default)]
 struct Section {
@@ -131,12 +169,20 @@ enum Expected {
 }
 
 impl<C: Classifier> Connection<C> {
+    /// A HEADERS frame. If the connection fails over it, [`receive`](Self::receive) tells next.
     #[inline(never)]
-    pub(super) fn handle_headers<'i>(
-        &mut self,
-        head: FrameHead,
-        payload: &'i [u8],
-    ) -> Result<Option<Event<'i>>, ConnectionError> {
+    pub(super) fn handle_headers(&mut self, head: FrameHead, payload: &[u8]) -> Announced {
+        match self.start_block(head, payload) {
+            Ok(announced) => announced,
+            Err(error) => {
+                self.fail(error);
+                Announced::NOTHING
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn start_block(&mut self, head: FrameHead, payload: &[u8]) -> Result<Announced, ConnectionError> {
         if head.stream_id == 0 {
             return Err(ConnectionError::protocol("HEADERS on stream 0"));
         }
@@ -149,16 +195,16 @@ impl<C: Classifier> Connection<C> {
         let block =
             OpenBlock { stream_id: head.stream_id, end_stream, fragment: fragment.to_vec(), continuation_count: 0 };
         self.open_block = Some(block);
-        Ok(None)
+        Ok(Announced::NOTHING)
     }
 
-    pub(super) fn handle_continuation<'i>(
+    pub(super) fn handle_continuation(
         &mut self,
         head: FrameHead,
-        payload: &'i [u8],
-    ) -> Result<Option<Event<'i>>, ConnectionError> {
+        payload: &[u8],
+    ) -> Result<Announced, ConnectionError> {
         let limits = &self.config.limits;
-        let Some(block) = self.open_block.as_mut() else { return Ok(None) };
+        let Some(block) = self.open_block.as_mut() else { return Ok(Announced::NOTHING) };
         block.continuation_count += 1;
         if block.continuation_count > limits.continuation_count_max {
             return Err(ConnectionError::budget("too many CONTINUATION frames"));
@@ -168,22 +214,17 @@ impl<C: Classifier> Connection<C> {
         }
         block.fragment.extend_from_slice(payload);
         if !head.has(flags::END_HEADERS) {
-            return Ok(None);
+            return Ok(Announced::NOTHING);
         }
         match self.open_block.take() {
             Some(block) => self.finish_block(block.stream_id, block.end_stream, &block.fragment),
-            None => Ok(None),
+            None => Ok(Announced::NOTHING),
         }
     }
 
     /// A whole field block. It is decoded whatever becomes of it: the table must stay in step.
     #[inline(always)]
-    fn finish_block<'i>(
-        &mut self,
-        stream_id: u32,
-        end_stream: bool,
-        block: &[u8],
-    ) -> Result<Option<Event<'i>>, ConnectionError> {
+    fn finish_block(&mut self, stream_id: u32, end_stream: bool, block: &[u8]) -> Result<Announced, ConnectionError> {
         self.timers.stop(Timer::HeaderBlock);
         let limits = self.block_limits();
         match self.sections.turn(block, &self.decoder, &limits) {
@@ -193,7 +234,7 @@ impl<C: Classifier> Connection<C> {
         match self.store.find(stream_id) {
             Some(key) => self.handle_section(key, end_stream),
             None if self.is_new_request(stream_id) => self.accept_request(stream_id, end_stream),
-            None => self.refuse_section(stream_id, end_stream).map(|()| None),
+            None => self.refuse_section(stream_id, end_stream).map(|()| Announced::NOTHING),
         }
     }
 
@@ -235,9 +276,10 @@ impl<C: Classifier> Connection<C> {
         }
     }
 
-    fn accept_request<'i>(&mut self, stream_id: u32, end_stream: bool) -> Result<Option<Event<'i>>, ConnectionError> {
+    #[inline(always)]
+    fn accept_request(&mut self, stream_id: u32, end_stream: bool) -> Result<Announced, ConnectionError> {
         if matches!(self.drain, Drain::Final { last_stream_id } if stream_id > last_stream_id) {
-            return Ok(None);
+            return Ok(Announced::NOTHING);
         }
         self.closed.open(stream_id);
         self.last_peer_id = stream_id;
@@ -250,32 +292,33 @@ impl<C: Classifier> Connection<C> {
             self.closed.mark(stream_id, Mark::ResetByUs);
             self.count_reply();
             self.ledger.charge(Cost::Reset, self.now)?;
-            return Ok(None);
+            return Ok(Announced::NOTHING);
         }
         let oversize = self.sections.last().oversize();
         let section = check_section(self.sections.last(), Expected::Request).or(oversize.then(Section::default));
         let state = if end_stream { State::HalfClosedRemote } else { State::Open };
         let key = self.insert_stream(stream_id, false, state);
         let Some(section) = section.filter(|s| !end_stream || s.content_length.unwrap_or(0) == 0) else {
-            return self.refuse_malformed(key);
+            return self.refuse_malformed(key).map(|()| Announced::NOTHING);
         };
         if section.content_length.is_some()
             && let Some(stream) = self.store.get_mut(key)
         {
             stream.set_content_length_left(section.content_length);
         }
-        Ok(Some(Event::Headers { stream: key, end_stream, oversize }))
+        Ok(Announced::new(Announced::HEADERS, key, end_stream, oversize))
     }
 
     /// A malformed request, of which the driver never hears (RFC 9113 §8.1.1).
-    fn refuse_malformed<'i>(&mut self, key: StreamKey) -> Result<Option<Event<'i>>, ConnectionError> {
+    #[cold]
+    fn refuse_malformed(&mut self, key: StreamKey) -> Result<(), ConnectionError> {
         if let Some(stream) = self.store.get_mut(key) {
             stream.held = false;
         }
         self.stream_error(key, Reason::PROTOCOL_ERROR)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert_stream(&mut self, stream_id: u32, local: bool, state: State) -> StreamKey {
         let (send_window, receive_window) = (self.peer.initial_window_len, self.offered_window.largest());
         self.store.insert(stream_id, Begin { state, local, send_window, receive_window })
@@ -283,28 +326,28 @@ impl<C: Classifier> Connection<C> {
 
     /// A response or trailers on a stream that has a slot.
     #[inline(always)]
-    fn handle_section<'i>(&mut self, key: StreamKey, end_stream: bool) -> Result<Option<Event<'i>>, ConnectionError> {
-        let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
+    fn handle_section(&mut self, key: StreamKey, end_stream: bool) -> Result<Announced, ConnectionError> {
+        let Some(stream) = self.store.get_mut(key) else { return Ok(Announced::NOTHING) };
         if stream.state == State::Closed {
-            return self.refuse_section(key.id, end_stream).map(|()| None);
+            return self.refuse_section(key.id, end_stream).map(|()| Announced::NOTHING);
         }
         let state = match stream.state.next(Input::ReceiveHeaders { end_stream }) {
             Ok(state) => state,
             Err(Violation::Connection(reason)) => {
                 return Err(ConnectionError::with_reason(reason, "HEADERS on a closed stream"));
             }
-            Err(Violation::Stream(reason)) => return self.stream_error(key, reason),
-            Err(Violation::Local) => return Ok(None),
+            Err(Violation::Stream(reason)) => return self.stream_error(key, reason).map(|()| Announced::NOTHING),
+            Err(Violation::Local) => return Ok(Announced::NOTHING),
         };
         let fields = self.sections.last();
         let oversize = fields.oversize();
         // What a server still sends of an answer outlives its driver's interest.
         let is_held = stream.held;
-        let event = match stream.receive_phase {
+        let announced = match stream.receive_phase {
             ReceivePhase::Head => {
                 let Some(section) = check_section(fields, Expected::Response).or(oversize.then(Section::default))
                 else {
-                    return self.stream_error(key, Reason::PROTOCOL_ERROR);
+                    return self.stream_error(key, Reason::PROTOCOL_ERROR).map(|()| Announced::NOTHING);
                 };
                 if section.is_informational {
                     return self.skip_informational(key, end_stream);
@@ -314,36 +357,32 @@ impl<C: Classifier> Connection<C> {
                 // A HEAD request's answer may name a length and have no body; gRPC sends POST
                 // alone, and the driver of anything else sees END_STREAM here.
                 stream.set_content_length_left(section.content_length.filter(|_| !end_stream));
-                Event::Headers { stream: key, end_stream, oversize }
+                Announced::new(Announced::HEADERS, key, end_stream, oversize)
             }
             ReceivePhase::Body => {
                 let is_complete = stream.content_length_left().unwrap_or(0) == 0;
                 if !end_stream || !is_complete || check_section(fields, Expected::Trailers).is_none() {
-                    return self.stream_error(key, Reason::PROTOCOL_ERROR);
+                    return self.stream_error(key, Reason::PROTOCOL_ERROR).map(|()| Announced::NOTHING);
                 }
-                Event::Trailers { stream: key, oversize }
+                Announced::new(Announced::TRAILERS, key, true, oversize)
             }
         };
         stream.state = state;
         if state == State::Closed {
             self.complete(key);
         }
-        Ok(is_held.then_some(event))
+        Ok(if is_held { announced } else { Announced::NOTHING })
     }
 
     /// A head before the final one (RFC 9113 §8.1).
     #[inline(never)]
-    fn skip_informational<'i>(
-        &mut self,
-        key: StreamKey,
-        end_stream: bool,
-    ) -> Result<Option<Event<'i>>, ConnectionError> {
-        let Some(stream) = self.store.get_mut(key) else { return Ok(None) };
+    fn skip_informational(&mut self, key: StreamKey, end_stream: bool) -> Result<Announced, ConnectionError> {
+        let Some(stream) = self.store.get_mut(key) else { return Ok(Announced::NOTHING) };
         stream.informational_count += 1;
         if end_stream || stream.informational_count > INFORMATIONAL_COUNT_MAX {
-            return self.stream_error(key, Reason::PROTOCOL_ERROR);
+            return self.stream_error(key, Reason::PROTOCOL_ERROR).map(|()| Announced::NOTHING);
         }
-        Ok(None)
+        Ok(Announced::NOTHING)
     }
 
     /// A stream takes its next state; closed both ways, it is complete.

@@ -176,9 +176,7 @@ impl<C: Classifier> Connection<C> {
             }
         }
         for key in stalled {
-            if let Some(event) = self.stream_error(key, Reason::ENHANCE_YOUR_CALM)? {
-                self.pending.push_back(event);
-            }
+            self.stream_error(key, Reason::ENHANCE_YOUR_CALM)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Single frames and their rules (RFC 9113 §4, §6).
 
 use tramline_h2::frame::{FrameKind, PREFACE, flags};
-use tramline_h2::{Config, Indexing, Reason, Role};
+use tramline_h2::{Config, ErrorKind, Indexing, Reason, Role};
 
 use crate::wire::{REQUEST, Script, Seen, frame, settings, window_update};
 
@@ -153,6 +153,20 @@ fn after_an_error_nothing_is_taken() {
     script.request(1, true);
     assert!(script.seen.is_empty());
     assert_eq!(script.engine.handle_input(script.now, &mut &b"x"[..]).unwrap_err().reason(), first.reason());
+    assert_eq!(script.output().iter().filter(|(head, _)| head.kind == FrameKind::GoAway).count(), 1);
+}
+
+/// Who asks for the next event first, and then for what comes next, learns of a failure what
+/// others do.
+#[test]
+fn a_head_that_fails_the_connection_is_told_of_once() {
+    let mut script = Script::server();
+    let octets = frame(FrameKind::Headers, flags::END_HEADERS, 0, &[0x82]);
+    let mut input = &octets[..];
+    assert_eq!(script.engine.take_event(script.now, &mut input), None);
+    let error = script.engine.handle_input(script.now, &mut input).unwrap_err();
+    assert_eq!((error.kind(), error.detail()), (ErrorKind::Protocol, "HEADERS on stream 0"));
+    assert!(input.is_empty());
     assert_eq!(script.output().iter().filter(|(head, _)| head.kind == FrameKind::GoAway).count(), 1);
 }
 

@@ -286,18 +286,17 @@ impl<S: Side> Driver<S> {
     fn handle_input(&mut self, cx: &mut Context<'_>, octets: &[u8], now: Duration) {
         let mut input = octets;
         loop {
-            match self.engine.handle_input(now, &mut input) {
-                Ok(Some(event)) => {
-                    self.side.handle_event(&mut self.engine, event, now);
-                    if self.engine.output().len() >= EARLY_FLUSH_LEN {
-                        self.write_early(cx, now);
-                    }
+            if let Some(event) = self.engine.take_event(now, &mut input) {
+                self.side.handle_event(&mut self.engine, event, now);
+            } else {
+                match self.engine.handle_input(now, &mut input) {
+                    Ok(Some(event)) => self.handle_rare_event(event, now),
+                    Ok(None) => break,
+                    Err(error) => return self.close(CloseReason::Protocol(error), now),
                 }
-                Ok(None) => break,
-                Err(error) => {
-                    self.close(CloseReason::Protocol(error), now);
-                    return;
-                }
+            }
+            if self.engine.output().len() >= EARLY_FLUSH_LEN {
+                self.write_early(cx, now);
             }
         }
         self.is_carry_held = self.engine.is_read_paused();
@@ -305,6 +304,12 @@ impl<S: Side> Driver<S> {
             self.carry.extend_from_slice(input);
         }
         self.side.handle_batch_end(&mut self.engine, now);
+    }
+
+    /// An event of what few frames are. Apart, so that the loop stays short.
+    #[inline(never)]
+    fn handle_rare_event(&mut self, event: Event<'_>, now: Duration) {
+        self.side.handle_event(&mut self.engine, event, now);
     }
 
     /// One write in the middle of a batch. What it cannot take, and an error, are met

@@ -122,16 +122,10 @@ impl ClientSide {
             ticket.resubmit();
         }
     }
-}
 
-impl Side for ClientSide {
-    type Letter = Letter;
-
-    fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration) {
+    #[inline(never)]
+    fn handle_rare_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration) {
         match event {
-            Event::Headers { stream, end_stream, oversize } => self.handle_head(engine, stream, end_stream, oversize),
-            Event::Data { stream, bytes, end_stream } => self.handle_data(engine, stream, bytes, end_stream),
-            Event::Trailers { stream, oversize } => self.handle_trailers(engine, stream, oversize),
             Event::Reset { stream, reason, unprocessed, .. } => {
                 self.handle_reset(engine, stream, reason, unprocessed, now);
             }
@@ -146,7 +140,21 @@ impl Side for ClientSide {
                 self.retire();
                 self.reporter.report_going_away(&self.connection);
             }
-            Event::PingAck { .. } | Event::Ping => {}
+            _ => {}
+        }
+    }
+}
+
+impl Side for ClientSide {
+    type Letter = Letter;
+
+    #[inline(always)]
+    fn handle_event(&mut self, engine: &mut Engine, event: Event<'_>, now: Duration) {
+        match event {
+            Event::Headers { stream, end_stream, oversize } => self.handle_head(engine, stream, end_stream, oversize),
+            Event::Data { stream, bytes, end_stream } => self.handle_data(engine, stream, bytes, end_stream),
+            Event::Trailers { stream, oversize } => self.handle_trailers(engine, stream, oversize),
+            event => self.handle_rare_event(engine, event, now),
         }
     }
 
