@@ -112,7 +112,12 @@ pub struct RequestHead {
     metadata_places: u64,
     /// Some metadata are not what they were when the head was read.
     has_fresh_metadata: bool,
+    /// Handles on the metadata that calls gave back: with them nothing is counted for the next.
+    spare_handles: Vec<Metadata>,
 }
+
+/// As many as most connections have calls at a time.
+const SPARE_HANDLE_COUNT_MAX: usize = 128;
 
 /// What is known of a request while its fields are being read.
 #[derive(Default)]
@@ -204,6 +209,7 @@ impl RequestHead {
                 FieldToken::Timeout(nanos) => self.timeout = Some(Duration::from_nanos(nanos)),
                 FieldToken::Text | FieldToken::Binary { is_valid: true } if self.is_metadata(at) => {
                     let before = self.metadata_places & ((1 << at) - 1);
+                    self.spare_handles.clear();
                     self.metadata.replace_received(before.count_ones() as usize, value);
                     self.has_fresh_metadata = true;
                 }
@@ -356,8 +362,21 @@ impl RequestHead {
     /// Gives a call the metadata, in the memory of one that is over. The head keeps them, and
     /// may be [renewed](Self::renew).
     #[inline]
-    pub fn lend_metadata(&self, call: &mut Metadata) {
-        if self.has_fresh_metadata { call.copy_from(&self.metadata) } else { *call = self.metadata.clone() }
+    pub fn lend_metadata(&mut self, call: &mut Metadata) {
+        if self.has_fresh_metadata || self.metadata.is_empty() {
+            return call.copy_from(&self.metadata);
+        }
+        // Whatever happened since it was given back: one that shares has the same values.
+        let spare = self.spare_handles.pop().filter(|spare| spare.shares(&self.metadata));
+        *call = spare.unwrap_or_else(|| self.metadata.clone());
+    }
+
+    /// Takes a handle that was [lent](Self::lend_metadata), and is not needed any more.
+    #[inline]
+    pub fn return_metadata(&mut self, handle: Metadata) {
+        if self.spare_handles.len() < SPARE_HANDLE_COUNT_MAX && handle.shares(&self.metadata) {
+            self.spare_handles.push(handle);
+        }
     }
 
     /// The request's metadata, to be taken over. What is left in its place lends its memory
@@ -368,6 +387,7 @@ impl RequestHead {
 
     /// Forgets the request, and keeps memory for the next one.
     pub fn reset(&mut self) {
+        self.spare_handles.clear();
         self.metadata.clear();
         self.text.clear();
         self.route = None;

@@ -39,6 +39,33 @@ enum Source {
     Custom(Arc<Box<dyn TimeSource>>),
 }
 
+/// A time in nanoseconds, or none: half as wide as an `Option<Duration>`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(u64);
+
+impl Deadline {
+    pub(crate) const NONE: Deadline = Deadline(u64::MAX);
+
+    /// A time too far to be told from none is none: that is in 584 years.
+    #[inline]
+    pub(crate) fn new(at: Option<Duration>) -> Self {
+        at.map_or(Self::NONE, |at| u64::try_from(at.as_nanos()).map_or(Self::NONE, Deadline))
+    }
+
+    pub(crate) const fn from_nanos(nanos: u64) -> Self {
+        Deadline(nanos)
+    }
+
+    pub(crate) const fn to_nanos(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn get(self) -> Option<Duration> {
+        (self.0 != u64::MAX).then(|| Duration::from_nanos(self.0))
+    }
+}
+
 /// The time of a server or a channel. Cheap to clone.
 #[derive(Clone)]
 pub struct Clock {
@@ -200,5 +227,14 @@ mod tests {
         let clock = Clock::default();
         assert_eq!(clock.timeout(Duration::from_secs(1), std::future::ready(3)).await, Some(3));
         assert_eq!(clock.timeout(Duration::from_secs(1), std::future::pending::<()>()).await, None);
+    }
+
+    #[test]
+    fn a_deadline_is_as_narrow_as_a_number() {
+        for at in [None, Some(Duration::ZERO), Some(Duration::from_nanos(u64::MAX - 1))] {
+            assert_eq!(Deadline::new(at).get(), at);
+        }
+        assert_eq!(Deadline::new(Some(Duration::from_nanos(u64::MAX))).get(), None);
+        assert_eq!(Deadline::new(Some(Duration::MAX)).get(), None);
     }
 }

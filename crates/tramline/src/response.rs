@@ -59,6 +59,11 @@ impl<T> Response<T> {
         (self.message, self.metadata, self.trailers)
     }
 
+    /// Takes initial metadata and trailers out.
+    pub(crate) fn take_metadata(&mut self) -> (Metadata, Metadata) {
+        (std::mem::take(&mut self.metadata), std::mem::take(&mut self.trailers))
+    }
+
     /// The initial metadata.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata

@@ -13,7 +13,7 @@ use tramline_call::{Encoding, Metadata, Status};
 use crate::drive::exchange::Exchange;
 use crate::drive::inbound::{InboundEnd, PACKED_HEAD_LEN, Taken};
 use crate::drive::scope;
-use crate::drive::transfer::{self, DecodeFn};
+use crate::drive::transfer::{self, Decoder};
 use crate::interceptor::{Passage, Passed};
 
 /// Messages that the peer sends, one at a time.
@@ -39,7 +39,7 @@ pub struct Streaming<T> {
 
 /// How messages are read: one for all calls of a method.
 pub(crate) struct Format<T> {
-    pub(crate) decode: DecodeFn<T>,
+    pub(crate) decoder: Decoder<T>,
     pub(crate) limits: Limits,
 }
 
@@ -91,7 +91,10 @@ impl<T> Format<T> {
     /// Decodes one message of the call behind `exchange`.
     #[inline]
     fn read(&self, message: &[u8], compressed: bool, exchange: &Exchange) -> Result<T, Status> {
-        decode_with(Frame::Slice(message), compressed, exchange, &self.limits, self.decode)
+        if compressed {
+            return decode_with(Frame::Slice(message), true, exchange, &self.limits, self.decoder.frame);
+        }
+        (self.decoder.slice)(message, &self.limits)
     }
 }
 
@@ -293,7 +296,7 @@ impl<T> Streaming<T> {
         Poll::Ready(match ready!(passage.poll(cx)) {
             Passed::Nothing => None,
             Passed::Message(octets) => {
-                Some(octets.and_then(|octets| (self.format.decode)(Frame::Shared(octets), &self.format.limits)))
+                Some(octets.and_then(|octets| (self.format.decoder.frame)(Frame::Shared(octets), &self.format.limits)))
             }
             Passed::End(end) => {
                 reading.end = Some(end);
@@ -317,7 +320,13 @@ impl<T> Streaming<T> {
         self.reading.get_or_insert_default().was_compressed = compressed;
         self.pass_head();
         if !self.passage().is_some_and(|passage| passage.sees_messages()) {
-            return Some(decode_with(frame, compressed, &self.exchange, &self.format.limits, self.format.decode));
+            return Some(decode_with(
+                frame,
+                compressed,
+                &self.exchange,
+                &self.format.limits,
+                self.format.decoder.frame,
+            ));
         }
         let octets = decode_with(frame, compressed, &self.exchange, &self.format.limits, raw);
         let passage = self.reading.as_mut().and_then(|reading| reading.passage.as_mut());
@@ -326,7 +335,7 @@ impl<T> Streaming<T> {
                 passage.start_message(octets);
                 None
             }
-            (Ok(octets), None) => Some((self.format.decode)(Frame::Shared(octets), &self.format.limits)),
+            (Ok(octets), None) => Some((self.format.decoder.frame)(Frame::Shared(octets), &self.format.limits)),
             (Err(status), _) => Some(Err(status)),
         }
     }
@@ -369,13 +378,13 @@ impl<T> Drop for Streaming<T> {
 // Decoding goes through a plain function; nothing of `T` is stored.
 impl<T> Unpin for Streaming<T> {}
 
-#[inline(always)]
+#[inline(never)]
 fn decode_with<M>(
     frame: Frame<'_>,
     compressed: bool,
     exchange: &Exchange,
     limits: &Limits,
-    decode: DecodeFn<M>,
+    decode: fn(Frame<'_>, &Limits) -> Result<M, Status>,
 ) -> Result<M, Status> {
     let encoding = if compressed { exchange.encoding() } else { Encoding::Identity };
     transfer::decode(frame, compressed, encoding, limits, decode)
@@ -390,7 +399,9 @@ fn unpack<'p>(packed: &'p [u8], at: &mut u32) -> Option<(bool, &'p [u8])> {
     Some((flag != 0, message))
 }
 
-/// The octets of each message as they are.
+/// Reads the octets of each message as they are.
+pub(crate) const RAW: Decoder<Bytes> = Decoder { slice: |octets, _| Ok(Bytes::copy_from_slice(octets)), frame: raw };
+
 pub(crate) fn raw(frame: Frame<'_>, _limits: &Limits) -> Result<Bytes, Status> {
     Ok(frame.into_bytes())
 }

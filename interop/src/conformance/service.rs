@@ -1,6 +1,5 @@
 //! The service that the suite's reference client calls: it answers as each request asks.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -125,7 +124,7 @@ impl ConformanceService for Conformance {
 
 /// The answer of a method with one response.
 async fn answer<T>(
-    context: Option<&Arc<CallContext>>,
+    context: Option<&CallContext>,
     definition: Option<UnaryResponseDefinition>,
     info: RequestInfo,
     wrap: impl FnOnce(ConformancePayload) -> T,

@@ -248,8 +248,7 @@ impl Metadata {
         }
     }
 
-    /// The same values for somebody else. Where a clone shares the memory already, these
-    /// are no more here: [`clear`](Self::clear) could not keep it anyway.
+    /// Whether both are handles on the same values, as clones are until one of them changes.
     ///
     /// ```
     /// use tramline_call::Metadata;
@@ -257,15 +256,18 @@ impl Metadata {
     /// let mut head = Metadata::new();
     /// head.insert("x-tenant", "blue")?;
     /// let mut of_call = head.clone();
-    /// assert_eq!(of_call.hand_on().get("x-tenant"), Some("blue"));
-    /// assert!(of_call.is_empty());
+    /// assert!(of_call.shares(&head));
+    /// of_call.insert("x-tenant", "green")?;
+    /// assert!(!of_call.shares(&head));
     /// # Ok::<(), tramline_call::MetadataError>(())
     /// ```
     #[must_use]
     #[inline]
-    pub fn hand_on(&mut self) -> Metadata {
-        let is_alone = self.arena.as_ref().is_some_and(|arena| Arc::strong_count(arena) == 1);
-        if is_alone { self.clone() } else { core::mem::take(self) }
+    pub fn shares(&self, other: &Metadata) -> bool {
+        match (&self.arena, &other.arena) {
+            (Some(own), Some(theirs)) => Arc::ptr_eq(own, theirs),
+            (own, theirs) => own.is_none() && theirs.is_none(),
+        }
     }
 
     /// Takes everything out. Memory that nobody shares is kept for the next entries.

@@ -121,6 +121,54 @@ fn metadata_that_were_lent_stay_as_they_are() {
     );
 }
 
+/// What was given back is lent again, unless the head has become another one.
+#[test]
+fn a_handle_that_is_given_back_is_of_the_head_that_is_there() {
+    let fields = |value: &str| -> Fields {
+        vec![
+            (b":method", b"POST".to_vec()),
+            (b":path", b"/pkg.Echo/Say".to_vec()),
+            (b"content-type", b"application/grpc".to_vec()),
+            (b"x-tenant", value.as_bytes().to_vec()),
+        ]
+    };
+    let mut numbers = Numbers(7541);
+    let mut head = RequestHead::default();
+    let mut value = String::new();
+    let mut lent: Vec<(String, Metadata)> = Vec::new();
+    for round in 0..5_000 {
+        match numbers.below(6) {
+            0 => {
+                value = round.to_string();
+                assert!(read(&mut head, &fields(&value)));
+            }
+            1 if !value.is_empty() => {
+                value = format!("renewed {round}");
+                assert!(head.renew([(3, FieldToken::Text, value.as_bytes())]));
+            }
+            2 | 3 if !lent.is_empty() => {
+                let (_, handle) = lent.swap_remove(numbers.below(lent.len() as u64) as usize);
+                head.return_metadata(handle);
+            }
+            _ => {
+                let mut metadata = Metadata::new();
+                head.lend_metadata(&mut metadata);
+                lent.push((value.clone(), metadata));
+            }
+        }
+        for (value, metadata) in &lent {
+            assert_eq!(metadata.get("x-tenant").unwrap_or_default(), value, "round {round}");
+        }
+    }
+    assert!(read(&mut head, &fields("last")));
+    let mut first = Metadata::new();
+    head.lend_metadata(&mut first);
+    let mut second = first.clone();
+    head.return_metadata(first);
+    head.lend_metadata(&mut second);
+    assert!(second.shares(head.metadata()));
+}
+
 #[test]
 fn what_a_name_meant_before_changes_nothing() {
     let mut numbers = Numbers(9113);

@@ -8,18 +8,20 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use crate::clock::Deadline;
+
 /// Messages that one poll of a handler may send and take before others get their turn: some
 /// 30 µs, if they are small. (tokio's own budget does not reach handlers: they run outside of it.)
 const MESSAGE_COUNT_MAX: u32 = 512;
 
 struct Surroundings {
-    deadline: Cell<Option<Duration>>,
+    deadline: Cell<Deadline>,
     messages_left: Cell<u32>,
 }
 
 thread_local! {
     static SURROUNDINGS: Surroundings =
-        const { Surroundings { deadline: Cell::new(None), messages_left: Cell::new(MESSAGE_COUNT_MAX) } };
+        const { Surroundings { deadline: Cell::new(Deadline::NONE), messages_left: Cell::new(MESSAGE_COUNT_MAX) } };
 }
 
 /// Charges one message to the poll that runs now. Pending, with a wake under way, when
@@ -40,18 +42,22 @@ pub(crate) fn poll_message_budget(cx: &Context<'_>) -> Poll<()> {
 
 /// The deadline of the call whose handler is being polled on this thread.
 pub(crate) fn deadline() -> Option<Duration> {
+    current().get()
+}
+
+fn current() -> Deadline {
     SURROUNDINGS.with(|here| here.deadline.get())
 }
 
 /// Restores what surrounded it when it is dropped.
 pub(crate) struct Scope {
-    outer: Option<Duration>,
+    outer: Deadline,
 }
 
 impl Scope {
     // Inlined, several callers would share one way to the thread's memory: a call through a pointer.
     #[inline(never)]
-    pub(crate) fn enter(deadline: Option<Duration>) -> Scope {
+    pub(crate) fn enter(deadline: Deadline) -> Scope {
         SURROUNDINGS.with(|here| {
             here.messages_left.set(MESSAGE_COUNT_MAX);
             Scope { outer: here.deadline.replace(deadline) }
@@ -71,14 +77,14 @@ pin_project! {
     pub(crate) struct Scoped<F> {
         #[pin]
         future: F,
-        deadline: Option<Duration>,
+        deadline: Deadline,
     }
 }
 
 impl<F> Scoped<F> {
     /// Carries the current scope into another task.
     pub(crate) fn current(future: F) -> Scoped<F> {
-        Scoped { future, deadline: deadline() }
+        Scoped { future, deadline: current() }
     }
 }
 

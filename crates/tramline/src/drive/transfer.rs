@@ -11,7 +11,23 @@ use crate::compression;
 pub(crate) type EncodeFn<T> = fn(&T, &mut Sink<'_>) -> Result<(), Status>;
 
 /// How to read messages of one type, without its codec's type.
-pub(crate) type DecodeFn<T> = fn(Frame<'_>, &Limits) -> Result<T, Status>;
+#[derive(Clone, Copy)]
+pub(crate) struct Decoder<T> {
+    /// A message that lies in a buffer which is used again, as nearly all do. A slice comes in
+    /// registers: a frame would be put together here and taken apart there.
+    pub(crate) slice: fn(&[u8], &Limits) -> Result<T, Status>,
+    pub(crate) frame: fn(Frame<'_>, &Limits) -> Result<T, Status>,
+}
+
+impl<T> Decoder<T> {
+    /// By codec `C`.
+    pub(crate) fn new<C: Decode<T> + Default>() -> Self {
+        Decoder {
+            slice: |octets, limits| C::default().decode(Frame::Slice(octets), *limits),
+            frame: |frame, limits| C::default().decode(frame, *limits),
+        }
+    }
+}
 
 /// Long pieces and their places among the octets.
 pub(crate) type Splices = Vec<(usize, Bytes)>;
@@ -171,11 +187,6 @@ pub(crate) fn decode<T>(
     }
     let plain = compression::decompress(encoding, frame.contiguous(), limits.message_len_max)?;
     decode(Frame::Shared(Bytes::from(plain)), limits)
-}
-
-/// The decoder of `T` by codec `C`, as a plain function.
-pub(crate) fn decode_fn<T, C: Decode<T> + Default>() -> DecodeFn<T> {
-    |frame, limits| C::default().decode(frame, *limits)
 }
 
 /// The encoder of `T` by codec `C`, as a plain function.

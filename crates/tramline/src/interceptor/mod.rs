@@ -4,7 +4,6 @@ mod chain;
 mod passage;
 
 use std::future::Future;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use tramline_call::codec::{Decode, Encode, Frame, Limits, Sink};
@@ -119,7 +118,7 @@ pub struct CallStart<'a> {
     method: &'a MethodInfo,
     metadata: &'a mut Metadata,
     extensions: &'a mut Extensions,
-    context: Option<&'a Arc<CallContext>>,
+    context: Option<&'a CallContext>,
 }
 
 impl<'a> CallStart<'a> {
@@ -128,7 +127,7 @@ impl<'a> CallStart<'a> {
         method: &'a MethodInfo,
         metadata: &'a mut Metadata,
         extensions: &'a mut Extensions,
-        context: Option<&'a Arc<CallContext>>,
+        context: Option<&'a CallContext>,
     ) -> Self {
         CallStart { side, method, metadata, extensions, context }
     }
@@ -163,7 +162,7 @@ impl<'a> CallStart<'a> {
 
     /// On a server, the call's context: deadline, peer, cancellation.
     #[must_use]
-    pub fn context(&self) -> Option<&Arc<CallContext>> {
+    pub fn context(&self) -> Option<&CallContext> {
         self.context
     }
 }

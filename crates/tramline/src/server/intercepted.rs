@@ -35,7 +35,7 @@ struct EarlyMessage {
 struct StartHead {
     metadata: Metadata,
     extensions: Extensions,
-    context: Arc<CallContext>,
+    context: CallContext,
 }
 
 /// A call that the interceptors have seen begin.
@@ -183,7 +183,7 @@ pin_project! {
         #[pin]
         closing: Option<CF>,
         // What the handler of a call that is still opening starts with.
-        waiting: Option<Box<StartBody<'static>>>,
+        waiting: Option<Box<Waiting>>,
         hooks: Option<Arc<CallHooks>>,
         // Of a call whose handler runs.
         stream: Option<Stream>,
@@ -215,10 +215,11 @@ where
     }
 
     /// The call is shown to the interceptors, and its message if they look at it.
-    fn open(self: Pin<&mut Self>, metadata: Metadata, context: Arc<CallContext>, body: &mut StartBody<'_>) {
+    fn open(self: Pin<&mut Self>, start: &mut Start<'_, '_>) {
         let mut this = self.project();
         let hooks = this.hooks.take().unwrap_or_else(|| Arc::new(CallHooks::new(Arc::clone(this.chain))));
-        let message = if this.chain.sees_messages() { take_message(body) } else { None };
+        let message = if this.chain.sees_messages() { take_message(start) } else { None };
+        let (metadata, context) = (start.context.metadata().clone(), start.context.clone());
         let head = StartHead { metadata, extensions: Extensions::default(), context };
         this.opening.set(Some((this.open)(hooks, head, message)));
     }
@@ -235,27 +236,29 @@ where
     fn begin(
         mut self: Pin<&mut Self>,
         opened: Opened,
-        mut body: StartBody<'_>,
+        body: StartBody<'_, '_>,
         cx: &mut Context<'_>,
         reply: &mut ReplyWriter<'_>,
     ) -> Poll<Result<(), Status>> {
         let this = self.as_mut().project();
         let Opened { hooks, head, verdict } = opened;
         let StartHead { metadata, extensions, context } = head;
-        if body.exchange.is_some() || !extensions.is_empty() {
-            let hooks = body.exchange.is_some().then(|| Arc::clone(&hooks));
-            body.left = Some(Box::new(LeftBehind { extensions, hooks }));
-        }
-        *this.stream = Some(Stream { exchange: body.exchange.clone(), packing: body.packing, made: None });
+        let exchange = body.exchange;
+        let metadata = (!metadata.shares(context.metadata())).then_some(metadata);
+        let left = (exchange.is_some() || metadata.is_some() || !extensions.is_empty()).then(|| {
+            let hooks = exchange.is_some().then(|| Arc::clone(&hooks));
+            Box::new(LeftBehind { metadata, extensions, hooks })
+        });
+        *this.stream = Some(Stream { exchange: exchange.cloned(), packing: body.packing, made: None });
         *this.hooks = Some(hooks);
         let started = match verdict {
             Err(status) => Err(status),
             Ok(Begun::Reply(made)) => return self.answer(made, cx, reply),
             Ok(Begun::Handler(message)) => {
                 if let Some(octets) = message {
-                    body.opening = Opening::Message(Frame::Shared(octets), false);
+                    *body.opening = Opening::Message(Frame::Shared(octets), false);
                 }
-                this.handler.as_mut().start(Start { metadata, context, body })
+                this.handler.as_mut().start(&mut Start { context: &context, left, body })
             }
         };
         match started {
@@ -340,16 +343,47 @@ where
     }
 }
 
-fn take_message(body: &mut StartBody<'_>) -> Option<Box<EarlyMessage>> {
-    match std::mem::replace(&mut body.opening, Opening::Messages) {
+fn take_message(start: &mut Start<'_, '_>) -> Option<Box<EarlyMessage>> {
+    match std::mem::replace(start.body.opening, Opening::Messages) {
         Opening::Message(frame, is_compressed) => {
+            if is_compressed {
+                // The handler gets it decompressed, and may ask how it came.
+                start.context.set_came_compressed();
+            }
             let octets = frame.into_bytes();
-            Some(Box::new(EarlyMessage { octets, is_compressed, encoding: body.encoding, limits: body.limits }))
+            Some(Box::new(EarlyMessage {
+                octets,
+                is_compressed,
+                encoding: start.body.encoding,
+                limits: *start.body.limits,
+            }))
         }
         opening => {
-            body.opening = opening;
+            *start.body.opening = opening;
             None
         }
+    }
+}
+
+/// What a handler starts with, while the interceptors take their time.
+struct Waiting {
+    opening: Opening<'static>,
+    exchange: Option<Arc<Exchange>>,
+    encoding: Encoding,
+    packing: Packing,
+    limits: Limits,
+}
+
+impl Waiting {
+    fn new(body: StartBody<'_, '_>) -> Box<Self> {
+        let StartBody { opening, exchange, encoding, packing, limits } = body;
+        let opening = std::mem::replace(opening, Opening::Messages).into_owned();
+        Box::new(Waiting { opening, exchange: exchange.cloned(), encoding, packing, limits: *limits })
+    }
+
+    fn body(&mut self) -> StartBody<'_, 'static> {
+        let Waiting { opening, exchange, encoding, packing, limits } = self;
+        StartBody { opening, exchange: exchange.as_ref(), encoding: *encoding, packing: *packing, limits }
     }
 }
 
@@ -360,26 +394,24 @@ where
     C: Fn(Closing, Stream) -> CF + Send,
     CF: Future<Output = Closing> + Send,
 {
-    fn start(mut self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status> {
-        let Start { metadata, context, mut body } = start;
-        self.as_mut().open(metadata, context, &mut body);
-        *self.project().waiting = Some(Box::new(body.into_owned()));
+    fn start(mut self: Pin<&mut Self>, start: &mut Start<'_, '_>) -> Result<(), Status> {
+        self.as_mut().open(start);
+        *self.project().waiting = Some(Waiting::new(start.body.reborrow()));
         Ok(())
     }
 
     /// Where the interceptors take no time, the message is decoded where it lies.
     fn start_and_poll(
         mut self: Pin<&mut Self>,
-        start: Start<'_>,
+        start: &mut Start<'_, '_>,
         cx: &mut Context<'_>,
         reply: &mut ReplyWriter<'_>,
     ) -> Poll<Result<(), Status>> {
-        let Start { metadata, context, mut body } = start;
-        self.as_mut().open(metadata, context, &mut body);
+        self.as_mut().open(start);
         match self.as_mut().poll_opening(cx) {
-            Poll::Ready(opened) => self.begin(opened, body, cx, reply),
+            Poll::Ready(opened) => self.begin(opened, start.body.reborrow(), cx, reply),
             Poll::Pending => {
-                *self.project().waiting = Some(Box::new(body.into_owned()));
+                *self.project().waiting = Some(Waiting::new(start.body.reborrow()));
                 Poll::Pending
             }
         }
@@ -394,7 +426,7 @@ where
         }
         let opened = ready!(self.as_mut().poll_opening(cx));
         match self.as_mut().project().waiting.take() {
-            Some(body) => self.begin(opened, *body, cx, reply),
+            Some(mut waiting) => self.begin(opened, waiting.body(), cx, reply),
             None => Poll::Pending,
         }
     }

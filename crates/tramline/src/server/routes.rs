@@ -7,20 +7,20 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use tramline_call::codec::{Decode, Encode, Frame, Limits, Raw};
+use tramline_call::codec::{Decode, Encode, Frame, Raw};
 use tramline_call::{Method, MethodInfo, Status};
 
 use super::intercepted::surround;
 use super::load::Load;
 use super::replies::{Replies, ReplyFormat};
-use super::slot::{BoxSlot, CallSlot, Opening, Start, StartBody, StreamingSlot, UnarySlot};
+use super::slot::{BoxSlot, CallSlot, Opening, Start, StreamingSlot, UnarySlot};
 use crate::drive::exchange::Exchange;
-use crate::drive::transfer;
+use crate::drive::transfer::{self, Decoder};
 use crate::http_door::{HttpHandler, respond};
 use crate::interceptor::{Interceptors, Passage};
 use crate::request::Request;
 use crate::response::Response;
-use crate::streaming::{Format, Streaming, raw};
+use crate::streaming::{Format, RAW, Streaming};
 
 /// Routes that no path names. (No service can be called so: these are not names of
 /// protobuf, and nobody may register them.)
@@ -111,9 +111,15 @@ impl Routes {
         Req: Send + 'static,
         Res: Send + 'static,
     {
-        let begin = Arc::new(move |start: Start<'_>| {
-            let message = one_message::<Req, C>(&start.body)?;
-            Ok(handler(service.clone(), start.request(message)))
+        let begin = Arc::new(move |start: &mut Start<'_, '_>, mut place: Pin<&mut Option<F>>| {
+            if let Some(octets) = start.plain_message() {
+                let message = C::default().decode(Frame::Slice(octets), *start.body.limits)?;
+                place.set(Some(handler(service.clone(), start.request(message))));
+                return Ok(());
+            }
+            let message = one_message::<Req, C>(start)?;
+            place.set(Some(handler(service.clone(), start.request(message))));
+            Ok(())
         });
         self.add(method.info(), move || Box::pin(UnarySlot::<_, _, Res, C>::new(begin.clone())));
     }
@@ -129,10 +135,11 @@ impl Routes {
         Res: Send + 'static,
     {
         let usual = OnceLock::new();
-        let begin = Arc::new(move |start: Start<'_>| {
-            let message = one_message::<Req, C>(&start.body)?;
-            let replies = replies::<Res, C>(&start.body, &usual)?;
-            Ok(handler(service.clone(), start.request(message), replies))
+        let begin = Arc::new(move |start: &mut Start<'_, '_>, mut place: Pin<&mut Option<F>>| {
+            let message = one_message::<Req, C>(start)?;
+            let replies = replies::<Res, C>(start, &usual)?;
+            place.set(Some(handler(service.clone(), start.request(message), replies)));
+            Ok(())
         });
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
     }
@@ -148,9 +155,10 @@ impl Routes {
         Res: Send + 'static,
     {
         let format = OnceLock::new();
-        let begin = Arc::new(move |start: Start<'_>| {
-            let messages = messages::<Req, C>(&start.body, &format)?;
-            Ok(handler(service.clone(), start.request(messages)))
+        let begin = Arc::new(move |start: &mut Start<'_, '_>, mut place: Pin<&mut Option<F>>| {
+            let messages = messages::<Req, C>(start, &format)?;
+            place.set(Some(handler(service.clone(), start.request(messages))));
+            Ok(())
         });
         self.add(method.info(), move || Box::pin(UnarySlot::<_, _, Res, C>::new(begin.clone())));
     }
@@ -166,10 +174,11 @@ impl Routes {
         Res: Send + 'static,
     {
         let (format, usual) = (OnceLock::new(), OnceLock::new());
-        let begin = Arc::new(move |start: Start<'_>| {
-            let messages = messages::<Req, C>(&start.body, &format)?;
-            let replies = replies::<Res, C>(&start.body, &usual)?;
-            Ok(handler(service.clone(), start.request(messages), replies))
+        let begin = Arc::new(move |start: &mut Start<'_, '_>, mut place: Pin<&mut Option<F>>| {
+            let messages = messages::<Req, C>(start, &format)?;
+            let replies = replies::<Res, C>(start, &usual)?;
+            place.set(Some(handler(service.clone(), start.request(messages), replies)));
+            Ok(())
         });
         self.add(method.info(), move || Box::pin(StreamingSlot::new(begin.clone())));
     }
@@ -188,12 +197,15 @@ impl Routes {
 
     /// Takes requests that are not gRPC.
     pub(crate) fn set_http(&mut self, handler: HttpHandler) {
-        let begin = Arc::new(move |Start { body, .. }: Start<'_>| {
-            let exchange = exchange_of(&body)?;
-            let Opening::Http(opening) = body.opening else { return Err(Status::internal("no HTTP request")) };
-            let format = Arc::new(Format { decode: raw, limits: body.limits });
+        let begin = Arc::new(move |start: &mut Start<'_, '_>, mut place: Pin<&mut Option<_>>| {
+            let exchange = exchange_of(start)?;
+            let Opening::Http(opening) = std::mem::replace(start.body.opening, Opening::Messages) else {
+                return Err(Status::internal("no HTTP request"));
+            };
+            let format = Arc::new(Format { decoder: RAW, limits: *start.body.limits });
             let pieces = Streaming::new(Arc::clone(&exchange), format);
-            Ok(Box::pin(respond(Arc::clone(&handler), *opening, pieces, exchange)))
+            place.set(Some(Box::pin(respond(Arc::clone(&handler), *opening, pieces, exchange))));
+            Ok(())
         });
         let method = Method::<Bytes, Bytes, Raw>::bidi_streaming(HTTP, Raw);
         let new_slot: NewSlot = Box::new(move || Box::pin(StreamingSlot::new(begin.clone())));
@@ -280,29 +292,29 @@ impl Routes {
     }
 }
 
-#[inline]
-fn one_message<T, C: Decode<T> + Default>(body: &StartBody<'_>) -> Result<T, Status> {
-    match &body.opening {
+#[inline(never)]
+fn one_message<T, C: Decode<T> + Default>(start: &Start<'_, '_>) -> Result<T, Status> {
+    match &start.body.opening {
         Opening::Message(frame, compressed) => {
-            let decode = |frame: Frame<'_>, limits: &Limits| C::default().decode(frame, *limits);
-            transfer::decode(frame.share(), *compressed, body.encoding, &body.limits, decode)
+            let decode = Decoder::new::<C>().frame;
+            transfer::decode(frame.share(), *compressed, start.body.encoding, start.body.limits, decode)
         }
         Opening::Messages | Opening::Http(_) => Err(Status::internal("a request message is missing")),
     }
 }
 
-fn exchange_of(body: &StartBody<'_>) -> Result<Arc<Exchange>, Status> {
-    body.exchange.clone().ok_or_else(|| Status::internal("a streaming call without its boxes"))
+fn exchange_of(start: &Start<'_, '_>) -> Result<Arc<Exchange>, Status> {
+    start.body.exchange.cloned().ok_or_else(|| Status::internal("a streaming call without its boxes"))
 }
 
 /// `format` is made by the first call: the server's limits come after its methods.
 fn messages<T, C: Decode<T> + Default>(
-    body: &StartBody<'_>,
+    start: &Start<'_, '_>,
     format: &OnceLock<Arc<Format<T>>>,
 ) -> Result<Streaming<T>, Status> {
-    let format = format.get_or_init(|| Arc::new(Format { decode: transfer::decode_fn::<T, C>(), limits: body.limits }));
-    let messages = Streaming::new(exchange_of(body)?, Arc::clone(format));
-    Ok(match body.hooks().filter(|hooks| hooks.sees_messages()) {
+    let format = format.get_or_init(|| Arc::new(Format { decoder: Decoder::new::<C>(), limits: *start.body.limits }));
+    let messages = Streaming::new(exchange_of(start)?, Arc::clone(format));
+    Ok(match start.hooks().filter(|hooks| hooks.sees_messages()) {
         Some(hooks) => messages.through(Passage::of_request(Arc::clone(hooks))),
         None => messages,
     })
@@ -310,17 +322,17 @@ fn messages<T, C: Decode<T> + Default>(
 
 /// `usual` is the format of the first call, and of those that are packed like it.
 fn replies<T, C: Encode<T> + Default>(
-    body: &StartBody<'_>,
+    start: &Start<'_, '_>,
     usual: &OnceLock<Arc<ReplyFormat<T>>>,
 ) -> Result<Replies<T>, Status> {
-    let (encode, packing) = (transfer::encode_fn::<T, C>(), body.packing);
+    let (encode, packing) = (transfer::encode_fn::<T, C>(), start.body.packing);
     let new = |hooks| Arc::new(ReplyFormat { encode, packing, hooks });
     let usual = usual.get_or_init(|| new(None));
-    let format = match body.hooks() {
+    let format = match start.hooks() {
         None if usual.packing == packing => Arc::clone(usual),
         hooks => new(hooks.cloned()),
     };
-    Ok(Replies::new(exchange_of(body)?, format))
+    Ok(Replies::new(exchange_of(start)?, format))
 }
 
 /// A quick hash for the table of paths. Its keys are the server's own, so nobody outside

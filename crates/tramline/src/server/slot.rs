@@ -29,91 +29,106 @@ pub(crate) enum Opening<'a> {
     Http(Box<HttpOpening>),
 }
 
-/// What a handler starts with.
-pub(crate) struct Start<'a> {
-    pub(crate) metadata: Metadata,
-    pub(crate) context: Arc<CallContext>,
-    pub(crate) body: StartBody<'a>,
-}
-
-impl<'a> Start<'a> {
-    /// Takes the parts of a call that its handler starts with. Made where it is used: it is
-    /// wide, and would be copied on each way that it goes by value.
-    #[inline(always)]
-    pub(crate) fn new(
-        opening: &mut Opening<'a>,
-        exchange: Option<&Arc<Exchange>>,
-        encoding: Encoding,
-        metadata: &mut Metadata,
-        context: &Arc<CallContext>,
-        packing: Packing,
-        limits: Limits,
-    ) -> Start<'a> {
-        let was_compressed = matches!(opening, Opening::Message(_, true));
-        let opening = std::mem::replace(opening, Opening::Messages);
-        let exchange = exchange.cloned();
-        let body = StartBody { opening, exchange, left: None, encoding, was_compressed, packing, limits };
-        Start { metadata: metadata.hand_on(), context: Arc::clone(context), body }
-    }
-
-    /// The request, around its message or its messages.
-    pub(crate) fn request<T>(self, message: T) -> Request<T> {
-        let Start { metadata, context, body } = self;
-        let extensions = body.left.map(|left| left.extensions).unwrap_or_default();
-        Request::received(message, metadata, extensions, context).compressed(body.was_compressed)
-    }
+/// What a handler starts with. It lies where the call and the server have it: what is moved from
+/// place to place right after it was written makes the processor wait.
+pub(crate) struct Start<'a, 'i> {
+    pub(crate) context: &'a CallContext,
+    /// What interceptors left, where they left anything.
+    pub(crate) left: Option<Box<LeftBehind>>,
+    pub(crate) body: StartBody<'a, 'i>,
 }
 
 /// The request's messages, and where replies go.
-pub(crate) struct StartBody<'a> {
-    pub(crate) opening: Opening<'a>,
+pub(crate) struct StartBody<'a, 'i> {
+    pub(crate) opening: &'a mut Opening<'i>,
     /// The boxes of a call that streams in either direction.
-    pub(crate) exchange: Option<Arc<Exchange>>,
-    pub(crate) left: Option<Box<LeftBehind>>,
+    pub(crate) exchange: Option<&'a Arc<Exchange>>,
     /// How the peer compresses.
     pub(crate) encoding: Encoding,
-    /// The one message of the request came compressed.
-    pub(crate) was_compressed: bool,
     pub(crate) packing: Packing,
-    pub(crate) limits: Limits,
+    pub(crate) limits: &'a Limits,
+}
+
+impl<'i> StartBody<'_, 'i> {
+    /// The same for a while.
+    pub(crate) fn reborrow(&mut self) -> StartBody<'_, 'i> {
+        let StartBody { opening, exchange, encoding, packing, limits } = self;
+        StartBody { opening, exchange: *exchange, encoding: *encoding, packing: *packing, limits }
+    }
+}
+
+impl Start<'_, '_> {
+    /// The request, around its message or its messages.
+    #[inline(always)]
+    pub(crate) fn request<T>(&mut self, message: T) -> Request<T> {
+        if let Opening::Message(_, true) = self.body.opening {
+            self.context.set_came_compressed();
+        }
+        let mut request = Request::received(message, self.context.clone());
+        if let Some(left) = self.left.take() {
+            left.surround(&mut request);
+        }
+        request
+    }
+
+    /// The request's one message, if it lies in a buffer that is used again and is not compressed,
+    /// as nearly all do.
+    #[inline(always)]
+    pub(crate) fn plain_message(&self) -> Option<&[u8]> {
+        match &self.body.opening {
+            Opening::Message(Frame::Slice(octets), false) => Some(octets),
+            _ => None,
+        }
+    }
+
+    /// The interceptors that messages in the call's boxes pass.
+    pub(crate) fn hooks(&self) -> Option<&Arc<CallHooks>> {
+        self.left.as_ref()?.hooks.as_ref()
+    }
 }
 
 /// What interceptors leave, where they leave anything.
 pub(crate) struct LeftBehind {
+    /// The request's metadata, if they changed them.
+    pub(crate) metadata: Option<Metadata>,
     pub(crate) extensions: Extensions,
     /// The interceptors themselves, for the messages of a call's boxes.
     pub(crate) hooks: Option<Arc<CallHooks>>,
 }
 
-impl StartBody<'_> {
-    /// The interceptors that messages in the call's boxes pass.
-    pub(crate) fn hooks(&self) -> Option<&Arc<CallHooks>> {
-        self.left.as_ref()?.hooks.as_ref()
+impl LeftBehind {
+    fn surround<T>(self, request: &mut Request<T>) {
+        if let Some(metadata) = self.metadata {
+            *request.metadata_mut() = metadata;
+        }
+        if !self.extensions.is_empty() {
+            *request.extensions_mut() = self.extensions;
+        }
     }
+}
 
+impl Opening<'_> {
     /// The same in memory of its own.
-    pub(crate) fn into_owned(self) -> StartBody<'static> {
-        let StartBody { opening, exchange, left, encoding, was_compressed, packing, limits } = self;
-        let opening = match opening {
+    pub(crate) fn into_owned(self) -> Opening<'static> {
+        match self {
             Opening::Message(frame, is_compressed) => {
                 Opening::Message(Frame::Shared(frame.into_bytes()), is_compressed)
             }
             Opening::Messages => Opening::Messages,
             Opening::Http(opening) => Opening::Http(opening),
-        };
-        StartBody { opening, exchange, left, encoding, was_compressed, packing, limits }
+        }
     }
 }
 
 /// A handler's future, whatever its type.
 pub(crate) trait CallSlot: Send {
     /// Decodes the request and makes the future.
-    fn start(self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status>;
+    fn start(self: Pin<&mut Self>, start: &mut Start<'_, '_>) -> Result<(), Status>;
     /// Both, where the request's message still lies in the input.
     #[inline]
     fn start_and_poll(
         mut self: Pin<&mut Self>,
-        start: Start<'_>,
+        start: &mut Start<'_, '_>,
         cx: &mut Context<'_>,
         reply: &mut ReplyWriter<'_>,
     ) -> Poll<Result<(), Status>> {
@@ -146,27 +161,26 @@ impl<B, F, T, C> UnarySlot<B, F, T, C> {
 
 impl<B, F, T, C> CallSlot for UnarySlot<B, F, T, C>
 where
-    B: Fn(Start<'_>) -> Result<F, Status> + Send + Sync,
+    B: Fn(&mut Start<'_, '_>, Pin<&mut Option<F>>) -> Result<(), Status> + Send + Sync,
     F: Future<Output = Result<Response<T>, Status>> + Send,
     C: Encode<T> + Default,
 {
-    fn start(self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status> {
-        let mut this = self.project();
-        let future = (this.begin)(start)?;
-        this.future.set(Some(future));
-        Ok(())
+    fn start(self: Pin<&mut Self>, start: &mut Start<'_, '_>) -> Result<(), Status> {
+        let this = self.project();
+        (this.begin)(start, this.future)
     }
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, reply: &mut ReplyWriter<'_>) -> Poll<Result<(), Status>> {
         let mut this = self.project();
         let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
-        let outcome = ready!(future.poll(cx));
+        let mut outcome = ready!(future.poll(cx));
         this.future.set(None);
-        Poll::Ready(outcome.and_then(|response| {
-            let is_compressible = response.is_compressible();
-            let (message, metadata, trailers) = response.into_parts();
-            reply.unary(metadata, trailers, is_compressible, |sink| C::default().encode(&message, sink))
-        }))
+        // The reply stays where it is: what is moved right after it was written is waited for.
+        let Ok(response) = &mut outcome else { return Poll::Ready(outcome.map(drop)) };
+        let is_compressible = response.is_compressible();
+        let (metadata, trailers) = response.take_metadata();
+        let message = response.get_ref();
+        Poll::Ready(reply.unary(metadata, trailers, is_compressible, |sink| C::default().encode(message, sink)))
     }
 
     fn clear(self: Pin<&mut Self>) {
@@ -191,14 +205,12 @@ impl<B, F> StreamingSlot<B, F> {
 
 impl<B, F> CallSlot for StreamingSlot<B, F>
 where
-    B: Fn(Start<'_>) -> Result<F, Status> + Send + Sync,
+    B: Fn(&mut Start<'_, '_>, Pin<&mut Option<F>>) -> Result<(), Status> + Send + Sync,
     F: Future<Output = Result<(), Status>> + Send,
 {
-    fn start(self: Pin<&mut Self>, start: Start<'_>) -> Result<(), Status> {
-        let mut this = self.project();
-        let future = (this.begin)(start)?;
-        this.future.set(Some(future));
-        Ok(())
+    fn start(self: Pin<&mut Self>, start: &mut Start<'_, '_>) -> Result<(), Status> {
+        let this = self.project();
+        (this.begin)(start, this.future)
     }
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, _reply: &mut ReplyWriter<'_>) -> Poll<Result<(), Status>> {

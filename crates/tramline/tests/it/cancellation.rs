@@ -1,6 +1,5 @@
 //! Calls that end before their handlers: by the client, by deadlines, by lost connections.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ async fn a_reset_drops_the_handler_and_says_why() {
         client.flush().await;
         server.until_alive(1).await;
         assert_eq!(reason(&server), None);
-        let context = Arc::clone(server.witness.contexts.lock().unwrap().last().unwrap());
+        let context = server.witness.contexts.lock().unwrap().last().unwrap().clone();
         let watcher = tokio::spawn(async move { context.cancelled().await });
         client.engine().reset(stream, Reason::CANCEL);
         client.flush().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tramline::{Channel, Code, Request, Response, Server};
+use tramline::{Channel, Code, Dispatch, Request, Response, Server};
 
 use crate::client_calls::{CHAT_METHOD, COUNT_METHOD, ECHO_METHOD, SLEEP_METHOD, SUM_METHOD, bytes, channel};
 use crate::raw_server::RawServer;
@@ -22,7 +22,7 @@ enum Onwards {
 }
 
 /// A server whose Echo asks `behind` to sleep for ten seconds.
-fn serve_front(behind: &Running, onwards: Onwards) -> Running {
+fn serve_front(behind: &Running, onwards: Onwards, dispatch: Dispatch) -> Running {
     let channel = channel(behind);
     let server = Server::builder().add_routes(move |routes| {
         let method = tramline::Method::<Bytes, Bytes, _>::unary(ECHO, tramline::codec::Raw);
@@ -37,14 +37,14 @@ fn serve_front(behind: &Running, onwards: Onwards) -> Running {
             outcome.map(|reply| Response::new(reply.into_inner()))
         });
     });
-    let server = server.bind("127.0.0.1:0").unwrap();
+    let server = server.dispatch(ECHO, dispatch).bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
     Running { address, handle: server.start().unwrap(), witness: Arc::new(Witness::default()) }
 }
 
-async fn remaining_behind(onwards: Onwards) -> Option<Duration> {
+async fn remaining_behind(onwards: Onwards, dispatch: Dispatch) -> Option<Duration> {
     let behind = serve().await;
-    let front = serve_front(&behind, onwards);
+    let front = serve_front(&behind, onwards, dispatch);
     let channel = channel(&front);
     let mut call = Box::pin(channel.unary(&ECHO_METHOD, bytes("m")).timeout(Duration::from_secs(2)));
     tokio::select! {
@@ -57,17 +57,19 @@ async fn remaining_behind(onwards: Onwards) -> Option<Duration> {
 
 #[tokio::test]
 async fn a_handlers_deadline_goes_with_its_calls() {
-    for onwards in [Onwards::Inline, Onwards::Longer, Onwards::TramlineSpawn] {
-        let remaining = remaining_behind(onwards).await.unwrap();
-        assert!(remaining <= Duration::from_secs(2), "{remaining:?}");
+    for dispatch in [Dispatch::Inline, Dispatch::Spawn, Dispatch::Blocking] {
+        for onwards in [Onwards::Inline, Onwards::Longer, Onwards::TramlineSpawn] {
+            let remaining = remaining_behind(onwards, dispatch).await;
+            assert!(remaining.is_some_and(|left| left <= Duration::from_secs(2)), "{dispatch:?}: {remaining:?}");
+        }
+        assert_eq!(remaining_behind(Onwards::TokioSpawn, dispatch).await, None);
     }
-    assert_eq!(remaining_behind(Onwards::TokioSpawn).await, None);
 }
 
 #[tokio::test]
 async fn a_deadline_ends_every_server_on_its_way() {
     let behind = serve().await;
-    let front = serve_front(&behind, Onwards::Inline);
+    let front = serve_front(&behind, Onwards::Inline, Dispatch::Inline);
     let status = channel(&front).unary(&ECHO_METHOD, bytes("m")).timeout(SHORT).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     behind.until_alive(0).await;
@@ -76,7 +78,7 @@ async fn a_deadline_ends_every_server_on_its_way() {
 #[tokio::test]
 async fn a_call_that_is_dropped_ends_every_server_on_its_way() {
     let behind = serve().await;
-    let front = serve_front(&behind, Onwards::Inline);
+    let front = serve_front(&behind, Onwards::Inline, Dispatch::Inline);
     let channel = channel(&front);
     let mut call = Box::pin(channel.unary(&ECHO_METHOD, bytes("m")));
     tokio::select! {

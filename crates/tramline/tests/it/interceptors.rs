@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tramline::codec::Raw;
 use tramline::{
-    CallEnd, CallSide, CallStart, Interceptor, Message, Metadata, Method, Request, Response, Started, Status, Streaming,
+    CallEnd, CallSide, CallStart, Channel, Dispatch, Encoding, Interceptor, Message, Metadata, Method, Request,
+    Response, Started, Status, Streaming,
 };
 
 use crate::raw_client::{Answer, RawClient, envelope};
@@ -219,6 +220,9 @@ async fn a_fallback_takes_unknown_methods_interceptors_included() {
     let mut client = RawClient::connect(server.address).await;
     let answer = client.unary("/other.Service/Method", b"m").await;
     assert_eq!(answer.messages(), [&b"/other.Service/Method"[..], b"m"]);
+    for path in ["/other.Service/Method", "/other.Service/Second", "/other.Service/Second", "/other.Service/Method"] {
+        assert_eq!(client.unary(path, b"m").await.messages(), [path.as_bytes(), b"m"]);
+    }
     assert_eq!(client.unary(ECHO, b"m").await.messages(), [b"m"]);
     assert_eq!(client.unary("/no-method", b"m").await.status(), 12);
     assert_eq!(client.unary("/*/*", b"m").await.messages()[0], b"/*/*");
@@ -248,4 +252,61 @@ async fn what_an_interceptor_refuses_no_handler_forgives() {
     let answers = [client.unary("/test.Test/Deaf", b"bad").await, client.unary("/test.Test/Deaf", b"secret").await];
     assert_eq!(answers.each_ref().map(Answer::status), [3, 13]);
     assert_eq!(client.unary("/test.Test/Deaf", b"good").await.messages(), [b"GOOD!"]);
+}
+
+/// Takes what came of metadata, and looks at messages or does not.
+struct Taker<const SEES_MESSAGES: bool>;
+
+impl<const SEES_MESSAGES: bool> Interceptor for Taker<SEES_MESSAGES> {
+    type Call = ();
+    const SEES_MESSAGES: bool = SEES_MESSAGES;
+
+    async fn start(&self, call: &mut CallStart<'_>) -> Result<Started<()>, Status> {
+        if call.metadata().get("x-take").is_some() {
+            drop(std::mem::take(call.metadata_mut()));
+        }
+        Ok(Started::Continue(()))
+    }
+}
+
+/// What an interceptor took away, the handler does not see; what it left alone it does; and how a
+/// message came it learns, whoever looked at it before.
+#[tokio::test]
+async fn a_handler_sees_what_interceptors_left() {
+    const SEEN: Method<Bytes, Bytes, Raw> = Method::unary("/test.Test/Seen", Raw);
+    let add = |builder: tramline::server::ServerBuilder| {
+        builder.add_routes(|routes| {
+            routes.unary(SEEN, Arc::new(()), |_, request: Request<Bytes>| async move {
+                let text = format!("{:?} {}", request.metadata().get("x-in"), request.was_compressed());
+                assert!(!format!("{request:?}").contains("secret") || request.metadata().get("x-in").is_some());
+                Ok(Response::new(Bytes::from(text)))
+            });
+        })
+    };
+    for dispatch in [Dispatch::Inline, Dispatch::Spawn, Dispatch::Blocking] {
+        for sees_messages in [true, false] {
+            let server = serve_with(|builder| {
+                let builder = builder.dispatch(SEEN.info().path().as_str(), dispatch);
+                add(if sees_messages {
+                    builder.interceptor(Taker::<true>)
+                } else {
+                    builder.interceptor(Taker::<false>)
+                })
+            })
+            .await;
+            let compressing = Channel::builder(&format!("ipv4:{}", server.address)).compression(Encoding::Gzip);
+            let plain = Channel::builder(&format!("ipv4:{}", server.address));
+            for (channel, is_compressed) in [(compressing, true), (plain, false)] {
+                let channel = channel.build().unwrap();
+                for (taken, value) in [(false, "Some(\"secret\")"), (true, "None"), (false, "Some(\"secret\")")] {
+                    let mut call = channel.unary(&SEEN, Bytes::from(vec![7; 1000])).metadata("x-in", "secret");
+                    if taken {
+                        call = call.metadata("x-take", "yes");
+                    }
+                    let reply = call.await.unwrap().into_inner();
+                    assert_eq!(reply, format!("{value} {is_compressed}"), "{dispatch:?} {sees_messages}");
+                }
+            }
+        }
+    }
 }

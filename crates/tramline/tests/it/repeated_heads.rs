@@ -6,12 +6,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use tramline::client::ChannelBuilder;
 use tramline::codec::Raw;
+use tramline::server::ServerBuilder;
 use tramline::{CallContext, Channel, Method, Request, Response, Server, Status};
+
+use crate::raw_client::{RawClient, envelope};
 
 const FIRST: Method<Bytes, Bytes, Raw> = Method::unary("/test.Repeated/First", Raw);
 const SECOND: Method<Bytes, Bytes, Raw> = Method::unary("/test.Repeated/Second", Raw);
 
-type Kept = Arc<Mutex<Vec<Arc<CallContext>>>>;
+type Head = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// Methods and fields. Some differ in a value alone, some in their fields: those are told apart
+/// by how they are written.
+const HEADS: [Head; 7] = [
+    ("/test.Repeated/First", &[("x-in", "a")]),
+    ("/test.Repeated/First", &[("x-in", "b")]),
+    ("/test.Repeated/First", &[]),
+    ("/test.Repeated/First", &[("x-more", "1"), ("x-in", "c")]),
+    ("/test.Repeated/First", &[("x-in", "d"), ("x-in", "e")]),
+    ("/test.Repeated/Second", &[("x-in", "a")]),
+    ("/test.Repeated/Second", &[]),
+];
+
+type Kept = Arc<Mutex<Vec<CallContext>>>;
 
 /// Answers with what came, and leaves traces in everything that it was given.
 async fn answer(kept: Kept, name: &str, mut request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
@@ -30,17 +47,28 @@ async fn answer(kept: Kept, name: &str, mut request: Request<Bytes>) -> Result<R
     if request.get_ref().ends_with(b"later") {
         tokio::task::yield_now().await;
     }
+    if request.get_ref().as_ref() == b"afterwards" {
+        let (own, kept) = (request.context().unwrap().clone(), Kept::clone(&kept));
+        // Not before the call is over, which a task on the same thread cannot be.
+        tokio::spawn(async move {
+            own.with_initial_metadata(|head| head.append("x-head", "afterwards")).unwrap();
+            kept.lock().unwrap().clear();
+        });
+    }
     Ok(Response::new(text.into()))
+}
+
+fn server(kept: &Kept) -> ServerBuilder {
+    let kept = Arc::clone(kept);
+    Server::builder().add_routes(move |routes| {
+        routes.unary(FIRST, Arc::clone(&kept), |kept, request| answer(Kept::clone(&kept), "first", request));
+        routes.unary(SECOND, kept, |kept, request| answer(Kept::clone(&kept), "second", request));
+    })
 }
 
 fn start(kept: &Kept) -> Channel {
     let (connector, listener) = tramline::in_process();
-    let kept = Arc::clone(kept);
-    let server = Server::builder().add_routes(move |routes| {
-        routes.unary(FIRST, Arc::clone(&kept), |kept, request| answer(Kept::clone(&kept), "first", request));
-        routes.unary(SECOND, kept, |kept, request| answer(Kept::clone(&kept), "second", request));
-    });
-    server.listen(listener).unwrap().start().unwrap();
+    server(kept).listen(listener).unwrap().start().unwrap();
     ChannelBuilder::in_process(&connector).build().unwrap()
 }
 
@@ -96,4 +124,75 @@ async fn calls_at_the_same_time_share_a_repeated_head() {
             assert_eq!(call.await.unwrap(), "first [\"same\"] false", "round {round}");
         }
     }
+}
+
+/// What somebody does with a context when its call is over is nothing to the next one, which may
+/// have its memory.
+#[tokio::test]
+async fn a_context_that_was_kept_is_not_another_calls_when_it_is_given_up() {
+    let channel = start(&Kept::default());
+    for _ in 0..3 {
+        let response = channel.unary(&FIRST, Bytes::from("afterwards")).await.unwrap();
+        assert_eq!(response.metadata().get("x-head"), None);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let response = channel.unary(&FIRST, Bytes::new()).await.unwrap();
+        assert_eq!(response.metadata().get("x-head"), None);
+    }
+}
+
+/// Heads come in any order before the messages of their calls do, as some clients send them: all
+/// heads of a burst first.
+#[tokio::test]
+async fn each_call_keeps_its_own_head_whatever_heads_come_before_its_message() {
+    let bound = server(&Kept::default()).bind("127.0.0.1:0").unwrap();
+    let address = bound.local_addr().unwrap();
+    let _running = bound.start().unwrap();
+    let mut client = RawClient::connect(address).await;
+    for seed in 0..400u64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut calls = Vec::new();
+        for _ in 0..random.usize(1..12) {
+            // Runs of one head, so that it is known; and others in between.
+            let (path, fields) = *random.choice(&HEADS).unwrap();
+            for _ in 0..random.usize(1..6) {
+                calls.push((client.open(path, fields, false), path, fields));
+            }
+        }
+        match random.u8(0..3) {
+            0 => random.shuffle(&mut calls),
+            1 => calls.reverse(),
+            _ => {}
+        }
+        for (stream, ..) in &calls {
+            let message = *random.choice(&["", "", "", "", "", "later", "keep"]).unwrap();
+            client.send(*stream, &envelope(message.as_bytes()), true);
+        }
+        for (stream, path, fields) in calls {
+            client.flush().await;
+            let answer = client.answer(stream).await;
+            let name = path.rsplit('/').next().unwrap().to_lowercase();
+            let values: Vec<_> = fields.iter().filter(|(name, _)| *name == "x-in").map(|(_, value)| value).collect();
+            let expected = format!("{name} {values:?} false");
+            assert_eq!(answer.messages(), [expected.as_bytes()], "seed {seed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kept_context_keeps_its_deadline() {
+    let kept = Kept::default();
+    let channel = start(&kept);
+    for seconds in [1000, 2000, 3000, 4000] {
+        for message in ["", "keep", "", "later"] {
+            let timeout = Duration::from_secs(seconds + message.len() as u64 * 100);
+            channel.unary(&FIRST, Bytes::from(message)).timeout(timeout).await.unwrap();
+        }
+    }
+    let remaining =
+        kept.lock().unwrap().iter().map(|context| context.remaining().unwrap().as_secs()).collect::<Vec<_>>();
+    assert_eq!(remaining.len(), 4);
+    assert!(
+        remaining.iter().zip([1400, 2400, 3400, 4400]).all(|(left, at)| (at - 100..at).contains(left)),
+        "{remaining:?}"
+    );
 }

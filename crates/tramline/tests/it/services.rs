@@ -27,14 +27,14 @@ pub(crate) struct Witness {
     /// Handlers alive now.
     pub(crate) alive: AtomicUsize,
     pub(crate) started: AtomicUsize,
-    pub(crate) contexts: std::sync::Mutex<Vec<Arc<CallContext>>>,
+    pub(crate) contexts: std::sync::Mutex<Vec<CallContext>>,
 }
 
 /// Counts a handler while it is alive.
 pub(crate) struct Alive(Arc<Witness>);
 
 impl Alive {
-    pub(crate) fn new(witness: &Arc<Witness>, context: Option<&Arc<CallContext>>) -> Alive {
+    pub(crate) fn new(witness: &Arc<Witness>, context: Option<&CallContext>) -> Alive {
         witness.alive.fetch_add(1, Ordering::SeqCst);
         witness.started.fetch_add(1, Ordering::SeqCst);
         witness.contexts.lock().unwrap().extend(context.cloned());

@@ -20,7 +20,7 @@ use super::ticket::{Outbox, Ticket};
 use crate::client::builder::STREAM_WINDOW_LEN_MIN;
 use crate::client::router::Router;
 use crate::drive::exchange::Exchange;
-use crate::drive::transfer;
+use crate::drive::transfer::{self, Decoder};
 use crate::interceptor::{Passage, TimeLimit, encode_whole};
 use crate::request::{Extensions, Request};
 use crate::response::Response;
@@ -91,7 +91,7 @@ where
 
     fn replies(&self, exchange: &Arc<Exchange>) -> Streaming<Res> {
         let limits = self.router.profile.limits;
-        let format = Arc::new(Format { decode: transfer::decode_fn::<Res, C>(), limits });
+        let format = Arc::new(Format { decoder: Decoder::new::<C>(), limits });
         Streaming::new(Arc::clone(exchange), format).cancelling()
     }
 

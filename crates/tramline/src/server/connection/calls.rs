@@ -12,12 +12,14 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tramline_call::cardinality::MessageCount;
 use tramline_call::envelope::Assembler;
-use tramline_call::{Encoding, EncodingSet, Metadata, MethodKind, Subtype};
+use tramline_call::server_call::RequestHead;
+use tramline_call::{Encoding, EncodingSet, Metadata, MethodInfo, MethodKind, Subtype};
 use tramline_h2::StreamKey;
 
 use super::{Letter, SlotPool};
 use crate::classify::Engine;
-use crate::context::CallContext;
+use crate::clock::Deadline;
+use crate::context::{CallContext, ConnectionContext, Renewed};
 use crate::drive::desk::Turn;
 use crate::drive::exchange::Exchange;
 use crate::drive::mailbox::{CallWaker, Mailbox};
@@ -83,7 +85,9 @@ pub(super) struct Call {
     /// The messages' format, as the client named it.
     pub(super) subtype: Subtype,
     pub(super) metadata: Metadata,
-    pub(super) context: Option<Arc<CallContext>>,
+    /// What its handler knows of it: made when that begins.
+    pub(super) context: Option<CallContext>,
+    pub(super) deadline: Deadline,
     pub(super) exchange: Option<Arc<Exchange>>,
     pub(super) assembler: Assembler,
     /// Messages of the request.
@@ -110,6 +114,7 @@ impl Call {
             subtype: Subtype::NONE,
             metadata: Metadata::new(),
             context: None,
+            deadline: Deadline::NONE,
             exchange: None,
             assembler: Assembler::with_memory(&message_memory::SHARED),
             requests: MessageCount::of_requests(MethodKind::BidiStreaming),
@@ -134,21 +139,42 @@ impl Call {
         Turn::begin(exchange, waker, is_next, may_write)
     }
 
+    /// Makes the context, when its handler begins: out of that of a call that is over, if nobody
+    /// kept it.
+    #[inline(always)]
+    pub(super) fn open_context(
+        &mut self,
+        near: &mut Option<CallContext>,
+        method: &Arc<MethodInfo>,
+        connection: &Arc<ConnectionContext>,
+        head: &mut RequestHead,
+    ) {
+        self.context = near.take();
+        let deadline = self.deadline;
+        let metadata = &mut self.metadata;
+        let renewed = self.context.as_mut().map(|own| own.renew(method, connection, metadata, deadline));
+        match renewed {
+            // It had the same metadata already.
+            Some(Renewed::Alike) if !metadata.is_empty() => head.return_metadata(std::mem::take(metadata)),
+            Some(Renewed::Alike | Renewed::Changed) => {}
+            Some(Renewed::No) | None => {
+                let (method, metadata) = (Arc::clone(method), std::mem::take(metadata));
+                let context = CallContext::new(method, Arc::clone(connection), metadata, deadline);
+                self.context = Some(context);
+            }
+        }
+    }
+
     /// When it is over, at the latest.
     #[inline]
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let context = self.context.as_ref().filter(|_| !matches!(self.stage, Stage::Leaving));
-        context.and_then(|context| context.deadline())
+        self.deadline.get().filter(|_| !matches!(self.stage, Stage::Leaving))
     }
 
     /// Gives back all that belongs to one call, and keeps the memory.
     #[inline]
     fn reset(&mut self) {
         self.metadata.clear();
-        // A context in which nothing was left serves the next call, unless somebody kept it.
-        if self.context.as_ref().is_some_and(|context| !context.is_untouched()) {
-            self.context = None;
-        }
         self.exchange = None;
         self.assembler.reset();
         self.owed_len = 0;
@@ -167,6 +193,8 @@ pub(super) struct CallTable {
     count: usize,
     /// The call that was over last: the next one's memory, nearer than that of the thread.
     spare: Option<Box<Call>>,
+    /// Its context, which says of the connection and the method what the next one's is to say.
+    near_context: Option<CallContext>,
 }
 
 impl CallTable {
@@ -238,6 +266,9 @@ impl CallTable {
     #[inline]
     fn keep(&mut self, mut call: Box<Call>) {
         call.reset();
+        // It goes with the connection, which may be over before another one makes a call of this
+        // memory.
+        self.near_context = call.context.take().filter(CallContext::is_reusable).or(self.near_context.take());
         if self.spare.is_none() {
             self.spare = Some(call);
         } else {
@@ -251,6 +282,17 @@ impl CallTable {
             waker.arm();
         }
         self.by_index.get(place as usize)?.as_ref().map(|call| call.key)
+    }
+
+    /// A call whose handler is about to begin, the place of its waker, and a context that may
+    /// become its own.
+    #[inline(always)]
+    pub(super) fn get_to_begin(
+        &mut self,
+        key: StreamKey,
+    ) -> Option<(&mut Call, &mut WakerPlace, &mut Option<CallContext>)> {
+        let call = self.by_index.get_mut(key.index())?.as_deref_mut().filter(|call| call.key == key)?;
+        Some((call, self.wakers.get_mut(key.index())?, &mut self.near_context))
     }
 
     /// A call that is about to be polled, and the place of its waker.
@@ -305,7 +347,6 @@ mod tests {
         const COUNTS_OF_AN_ARC: usize = 16;
         assert!(size_of::<Call>() <= 128 - 8);
         assert!(COUNTS_OF_AN_ARC + size_of::<Exchange>() <= 96 - 8);
-        assert!(COUNTS_OF_AN_ARC + size_of::<CallContext>() <= 80 - 8);
         assert!(size_of::<Request<Streaming<Bytes>>>() <= 48);
         assert!(size_of::<Replies<Bytes>>() <= 16);
     }

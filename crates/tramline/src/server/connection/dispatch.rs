@@ -7,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -20,13 +19,13 @@ use super::reply::{DetachedReply, ReplyWriter, UnaryReply, Wire};
 use super::streaming_call::end_turn;
 use super::{Letter, ServerSide, Stage};
 use crate::classify::Engine;
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::drive::mailbox::Mailbox;
 use crate::drive::scope::Scope;
 use crate::drive::transfer::Packing;
 use crate::server::routes::{Dispatch, Route};
 use crate::server::settings::{HandlerPlace, ServerShared};
-use crate::server::slot::{BoxSlot, Opening, Start};
+use crate::server::slot::{BoxSlot, Opening, Start, StartBody};
 
 /// Slots of one route that a connection keeps for the next calls.
 const SPARE_SLOT_COUNT_MAX: usize = 8;
@@ -76,11 +75,19 @@ impl SlotPool {
 }
 
 impl ServerSide {
-    /// Starts the handler of a call whose request is there, and polls it once.
-    pub(super) fn begin(&mut self, engine: &mut Engine, key: StreamKey, mut opening: Opening<'_>) {
-        let ServerSide { calls, slots, shared, budget, clock, mailbox, splices, .. } = self;
-        let Some((call, waker)) = calls.get_with_waker(key) else { return };
+    /// Starts the handler of a call whose request is there, and polls it once. `own_method` is what
+    /// was called, if that is not the route's.
+    pub(super) fn begin(
+        &mut self,
+        engine: &mut Engine,
+        key: StreamKey,
+        mut opening: Opening<'_>,
+        own_method: Option<Arc<MethodInfo>>,
+    ) {
+        let ServerSide { calls, slots, shared, connection, head, budget, clock, mailbox, splices, .. } = self;
+        let Some((call, waker, near_context)) = calls.get_to_begin(key) else { return };
         let Some(route) = shared.routes.get(call.route) else { return };
+        call.open_context(near_context, own_method.as_ref().unwrap_or(&route.method), connection, head);
         // A stream would stay where it is put for all its life: one long batch is no reason.
         let is_busy = budget.is_spent();
         let placement = route.placement(is_busy && call.exchange.is_none());
@@ -89,17 +96,21 @@ impl ServerSide {
         }
         let mut slot = slots.take(call.route).unwrap_or_else(|| route.slot());
         let Some(context) = &call.context else { return };
-        let (packing, deadline) = (shared.packing(call.accept), context.deadline());
+        let (packing, deadline) = (shared.packing(call.accept), call.deadline);
         let waker = waker.waker(key, mailbox);
         let turn = call.begin_turn(engine, waker, false);
-        let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
+        let wire = Wire { engine, key, subtype: &call.subtype, head_sent: &mut call.head_sent, splices };
         let reply = ReplyWriter::wire(wire, packing, Some(context));
         let here = Here { route, budget, clock, deadline, waker, reply };
-        let (exchange, encoding, metadata) = (call.exchange.as_ref(), call.encoding, &mut call.metadata);
-        let polled = here.poll(|cx, reply| {
-            let start = Start::new(&mut opening, exchange, encoding, metadata, context, packing, shared.limits);
-            slot.as_mut().start_and_poll(start, cx, reply)
-        });
+        let body = StartBody {
+            opening: &mut opening,
+            exchange: call.exchange.as_ref(),
+            encoding: call.encoding,
+            packing,
+            limits: &shared.limits,
+        };
+        let mut start = Start { context, left: None, body };
+        let polled = here.poll(|cx, reply| slot.as_mut().start_and_poll(&mut start, cx, reply));
         match polled {
             Poll::Ready(Ok(())) if call.exchange.is_none() => {
                 slots.give(call.route, slot);
@@ -124,12 +135,17 @@ impl ServerSide {
         let Some(route) = self.shared.routes.get(call.route) else { return };
         let mut slot = self.slots.take(call.route).unwrap_or_else(|| route.slot());
         let Some(context) = &call.context else { return };
-        let (packing, limits) = (self.shared.packing(call.accept), self.shared.limits);
-        let (exchange, encoding, metadata) = (call.exchange.as_ref(), call.encoding, &mut call.metadata);
-        let start = Start::new(&mut opening, exchange, encoding, metadata, context, packing, limits);
+        let body = StartBody {
+            opening: &mut opening,
+            exchange: call.exchange.as_ref(),
+            encoding: call.encoding,
+            packing: self.shared.packing(call.accept),
+            limits: &self.shared.limits,
+        };
+        let mut start = Start { context, left: None, body };
         let started = {
-            let _scope = Scope::enter(context.deadline());
-            catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(start)))
+            let _scope = Scope::enter(call.deadline);
+            catch_unwind(AssertUnwindSafe(|| slot.as_mut().start(&mut start)))
                 .unwrap_or_else(|panic| Err(panicked(&route.method, &*panic)))
         };
         call.stage = Stage::Held(slot);
@@ -166,14 +182,14 @@ impl ServerSide {
             self.put_turn_off(key);
             return false;
         }
-        let deadline = call.deadline();
+        let deadline = call.deadline;
         let waker = waker.waker(key, mailbox);
         let is_next = *next_turn == Some(key);
         let turn = call.begin_turn(engine, waker, is_next);
         let Stage::Held(slot) = &mut call.stage else { return false };
         let reply = if route.replies_once() {
-            let wire = Wire { engine, key, subtype: call.subtype, head_sent: &mut call.head_sent, splices };
-            ReplyWriter::wire(wire, shared.packing(call.accept), call.context.as_deref())
+            let wire = Wire { engine, key, subtype: &call.subtype, head_sent: &mut call.head_sent, splices };
+            ReplyWriter::wire(wire, shared.packing(call.accept), call.context.as_ref())
         } else {
             ReplyWriter::stream()
         };
@@ -226,7 +242,7 @@ impl ServerSide {
             packing: self.shared.packing(call.accept),
             key,
             route: call.route,
-            deadline: call.deadline(),
+            deadline: call.deadline,
             shared: Arc::clone(&self.shared),
             mailbox: Arc::clone(&self.mailbox),
             place: call.place.take(),
@@ -252,10 +268,9 @@ impl ServerSide {
         }
         let mut outcome = detached.outcome;
         if let Some(unary) = detached.unary {
-            let subtype = call.subtype;
             let splices = &mut self.splices;
-            let mut wire = Wire { engine, key, subtype, head_sent: &mut call.head_sent, splices };
-            outcome = outcome.and(wire.send_unary(unary, call.context.as_deref()));
+            let mut wire = Wire { engine, key, subtype: &call.subtype, head_sent: &mut call.head_sent, splices };
+            outcome = outcome.and(wire.send_unary(unary, call.context.as_ref()));
         }
         self.finish(engine, key, outcome);
     }
@@ -316,7 +331,7 @@ struct Here<'a> {
     route: &'a Route,
     budget: &'a mut PollBudget,
     clock: &'a Clock,
-    deadline: Option<Duration>,
+    deadline: Deadline,
     waker: &'a Waker,
     reply: ReplyWriter<'a>,
 }
@@ -358,7 +373,7 @@ struct DetachedCall {
     packing: Packing,
     key: StreamKey,
     route: u32,
-    deadline: Option<Duration>,
+    deadline: Deadline,
     shared: Arc<ServerShared>,
     mailbox: Arc<Mailbox<Letter>>,
     place: Option<HandlerPlace>,

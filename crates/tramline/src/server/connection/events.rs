@@ -14,7 +14,7 @@ use tramline_h2::hpack::BlockKey;
 use super::streaming_call::take_messages;
 use super::{Call, RepeatedHead, ServerSide, Stage, tell_end};
 use crate::classify::Engine;
-use crate::context::CallContext;
+use crate::clock::Deadline;
 use crate::drive::exchange::Exchange;
 use crate::http_door::{HttpFields, HttpOpening};
 use crate::server::settings::HandlerLimit;
@@ -118,7 +118,7 @@ impl ServerSide {
             path: String::new(),
             authority: String::new(),
             fields: HttpFields::default(),
-            connection: Arc::clone(&self.connection),
+            connection: Arc::clone(&self.connection.info),
         };
         for field in engine.fields().iter() {
             match field.token {
@@ -164,7 +164,10 @@ impl ServerSide {
         let streams = !(kind.takes_one_message() && kind.replies_once());
         let call = self.calls.insert(key, route);
         call.place = place.flatten();
-        (call.encoding, call.accept, call.subtype) = (self.head.encoding(), self.head.accept(), self.head.subtype());
+        call.deadline = Deadline::new(deadline);
+        call.encoding = self.head.encoding();
+        call.accept = self.head.accept();
+        call.subtype = self.head.subtype();
         if self.repeated.as_ref().is_some_and(|repeated| repeated.is_kept) {
             self.head.lend_metadata(&mut call.metadata);
         } else {
@@ -172,14 +175,6 @@ impl ServerSide {
         }
         call.is_http = http.is_some();
         call.requests = MessageCount::of_requests(kind);
-        let (connection, clock) = (&self.connection, &self.clock);
-        match call.context.as_mut().and_then(Arc::get_mut) {
-            Some(spare) => spare.renew(method, connection, deadline, clock),
-            None => {
-                let context = CallContext::new(method.clone(), connection.clone(), deadline, clock.clone());
-                call.context = Some(Arc::new(context));
-            }
-        }
         if streams {
             let window_len = self.shared.engine.stream_window_len;
             call.exchange = Some(Exchange::new(self.mailbox.clone(), Some(key), call.encoding, window_len));
@@ -192,7 +187,7 @@ impl ServerSide {
             self.earliest_deadline = Some(self.earliest_deadline.map_or(at, |before| before.min(at)));
         }
         if !kind.takes_one_message() {
-            self.begin(engine, key, http.map_or(Opening::Messages, Opening::Http));
+            self.begin(engine, key, http.map_or(Opening::Messages, Opening::Http), own_method);
         }
     }
 
@@ -222,7 +217,7 @@ impl ServerSide {
             return self.fail_call(engine, key, status);
         }
         if end_stream {
-            return self.begin(engine, key, Opening::Message(message.frame, message.compressed));
+            return self.begin(engine, key, Opening::Message(message.frame, message.compressed), None);
         }
         call.stage = Stage::Collected(Box::new((message.compressed, message.frame.into_bytes())));
     }
@@ -238,7 +233,7 @@ impl ServerSide {
         }
         if let Stage::Collected(early) = std::mem::replace(&mut call.stage, Stage::Collecting) {
             let (compressed, message) = *early;
-            self.begin(engine, key, Opening::Message(Frame::Shared(message), compressed));
+            self.begin(engine, key, Opening::Message(Frame::Shared(message), compressed), None);
         }
     }
 

@@ -17,6 +17,7 @@ use tramline_h2::{Event, Reason, StreamKey};
 use super::settings::ServerShared;
 use crate::classify::Engine;
 use crate::clock::Clock;
+use crate::context::ConnectionContext;
 use crate::drive::desk;
 use crate::drive::driver::{CloseReason, Side, Verdict};
 use crate::drive::exchange::{Notice, NoticeBoard};
@@ -70,7 +71,7 @@ struct RepeatedHead {
 /// The server's side of a connection.
 pub(crate) struct ServerSide {
     shared: Arc<ServerShared>,
-    connection: Arc<ConnectionInfo>,
+    connection: Arc<ConnectionContext>,
     mailbox: Arc<Mailbox<Letter>>,
     clock: Clock,
     /// The head that is being read, or that was read last.
@@ -93,16 +94,12 @@ pub(crate) struct ServerSide {
 }
 
 impl ServerSide {
-    pub(crate) fn new(
-        shared: Arc<ServerShared>,
-        connection: Arc<ConnectionInfo>,
-        mailbox: Arc<Mailbox<Letter>>,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<ServerShared>, info: Arc<ConnectionInfo>, mailbox: Arc<Mailbox<Letter>>) -> Self {
         ServerSide {
             clock: shared.clock.clone(),
             slots: SlotPool::new(shared.routes.len()),
+            connection: Arc::new(ConnectionContext { info, clock: shared.clock.clone() }),
             shared,
-            connection,
             mailbox,
             head: RequestHead::default(),
             repeated: None,
@@ -214,7 +211,7 @@ impl Side for ServerSide {
         if self.next_turn.take().is_some() {
             desk::clear();
         }
-        log_close(&self.connection, reason, self.calls.len());
+        log_close(&self.connection.info, reason, self.calls.len());
         let cancel_reason = match reason {
             CloseReason::Aborted => CancelReason::Shutdown,
             _ => CancelReason::ConnectionLost,

@@ -36,7 +36,7 @@ pub(crate) struct DetachedReply {
 pub(super) struct Wire<'a> {
     pub(super) engine: &'a mut Engine,
     pub(super) key: StreamKey,
-    pub(super) subtype: Subtype,
+    pub(super) subtype: &'a Subtype,
     pub(super) head_sent: &'a mut bool,
     /// Room for the long pieces of a message, of which most have none.
     pub(super) splices: &'a mut Splices,
@@ -134,7 +134,7 @@ impl Wire<'_> {
     fn send_head(&mut self, metadata: &Metadata, encoding: Option<Encoding>) -> Result<(), Status> {
         check_section_len(metadata, self.engine.peer_header_list_len_max())?;
         *self.head_sent = true;
-        let subtype = self.subtype;
+        let subtype = *self.subtype;
         let _ = self.engine.send_headers(self.key, false, |fields| {
             write_head(subtype, metadata, encoding, &mut EngineFields(fields));
         });
@@ -157,7 +157,7 @@ impl Wire<'_> {
         let Wire { engine, key, subtype, splices, .. } = self;
         let sent = engine.send_response(
             *key,
-            |fields| write_head(*subtype, metadata, encoding, &mut EngineFields(fields)),
+            |fields| write_head(**subtype, metadata, encoding, &mut EngineFields(fields)),
             |out| {
                 check_section_len(trailers, len_max).map_err(Unsent::Failed)?;
                 let start = out.len();
@@ -218,7 +218,7 @@ impl ServerSide {
             metadata = exchange.take_head().unwrap_or_default();
         }
         if !had_head {
-            add_head(call.context.as_deref(), &mut metadata);
+            add_head(call.context.as_ref(), &mut metadata);
         }
         // A section that the client does not take would cost it the status, too.
         let len_max = engine.peer_header_list_len_max();

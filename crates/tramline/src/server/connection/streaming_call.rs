@@ -173,7 +173,7 @@ impl ServerSide {
     pub(super) fn transfer_all(&mut self, engine: &mut Engine, key: StreamKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some(exchange) = &call.exchange else { return };
-        let mut head = StreamHead::new(call.subtype, &mut call.head_sent, call.context.as_deref());
+        let mut head = StreamHead::new(call.subtype, &mut call.head_sent, call.context.as_ref());
         let is_http = call.is_http;
         let encoding = self.shared.response_encoding(call.accept);
         let mut outcome = Ok(());
@@ -313,6 +313,6 @@ fn send_written(
 #[cold]
 fn send_head(call: &mut Call, engine: &mut Engine, shared: &ServerShared) -> Result<(), Status> {
     let Some(metadata) = call.exchange.as_ref().and_then(|exchange| exchange.take_head()) else { return Ok(()) };
-    let mut head = StreamHead::new(call.subtype, &mut call.head_sent, call.context.as_deref());
+    let mut head = StreamHead::new(call.subtype, &mut call.head_sent, call.context.as_ref());
     head.send(engine, call.key, metadata, shared.response_encoding(call.accept))
 }
