@@ -198,7 +198,7 @@ pub(crate) struct Begin {
 
 impl Stream {
     /// Takes the slot for a new stream. The queue is empty already.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&mut self, id: u32, Begin { state, local, send_window, receive_window }: Begin) {
         self.id = id;
         self.state = state;
