@@ -139,7 +139,7 @@ impl CallContext {
     }
 
     /// Whether nobody left anything in it.
-    pub(crate) fn is_untouched(&self) -> bool {
+    fn is_untouched(&self) -> bool {
         !self.shared.is_touched.load(Ordering::Acquire)
     }
 

@@ -68,7 +68,6 @@ pub struct Request<T> {
     context: Option<CallContext>,
 }
 
-#[derive(Default)]
 struct Own {
     metadata: Metadata,
     extensions: Extensions,

@@ -399,9 +399,7 @@ fn unpack<'p>(packed: &'p [u8], at: &mut u32) -> Option<(bool, &'p [u8])> {
     Some((flag != 0, message))
 }
 
-/// Reads the octets of each message as they are.
-pub(crate) const RAW: Decoder<Bytes> = Decoder { slice: |octets, _| Ok(Bytes::copy_from_slice(octets)), frame: raw };
-
+/// The octets of each message as they are.
 pub(crate) fn raw(frame: Frame<'_>, _limits: &Limits) -> Result<Bytes, Status> {
     Ok(frame.into_bytes())
 }

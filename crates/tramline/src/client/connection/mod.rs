@@ -140,7 +140,9 @@ impl ClientSide {
                 self.retire();
                 self.reporter.report_going_away(&self.connection);
             }
-            _ => {}
+            Event::PingAck { .. } | Event::Ping => {}
+            // They have their own way.
+            Event::Headers { .. } | Event::Data { .. } | Event::Trailers { .. } => {}
         }
     }
 }
